@@ -1,0 +1,20 @@
+/** The real clock. */
+import { onAbort } from './abort.ts';
+import type { Clock } from './host.ts';
+
+export const realClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  sleep(ms, signal) {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const done = () => {
+        clearTimeout(timer);
+        forget();
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      const forget = onAbort(signal, done);
+    });
+  },
+};

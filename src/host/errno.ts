@@ -1,0 +1,39 @@
+/** Turns what the operating system says into a failure: the only place that reads `errno` codes. */
+import type { HostFailure } from '../model/failure-host.ts';
+import { fail, ok, type Result } from '../model/result.ts';
+
+/** The `code` of a system error (`ENOENT`), or null when the error is of another sort: a bug, to be thrown on. */
+export function errnoOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null;
+  // Node's own argument errors are bugs of the caller, not the system speaking.
+  return error.code.startsWith('ERR_') ? null : error.code;
+}
+
+/** The failure for a system error; anything else is thrown on, because it is a bug. */
+export function troubleOf(action: string, path: string, error: unknown): HostFailure {
+  const errno = errnoOf(error);
+  if (errno === null) throw error;
+  return { code: 'file-trouble', action, path, errno };
+}
+
+/** Runs `work`; a system error becomes a failure about `path`. */
+export function attempt<T>(action: string, path: string, work: () => T): Result<T, HostFailure> {
+  try {
+    return ok(work());
+  } catch (error) {
+    return fail(troubleOf(action, path, error));
+  }
+}
+
+/** As `attempt`, for work that takes its time. */
+export async function attemptAsync<T>(
+  action: string,
+  path: string,
+  work: () => Promise<T>,
+): Promise<Result<T, HostFailure>> {
+  try {
+    return ok(await work());
+  } catch (error) {
+    return fail(troubleOf(action, path, error));
+  }
+}

@@ -1,0 +1,153 @@
+/** The real file system. Small things are done synchronously: Node's promises cost more than the calls themselves. */
+import {
+  appendFileSync,
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { open, rm, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { readThrough, replaceWhole, writeThrough } from './bytes.ts';
+import { copyWhole } from './copy.ts';
+import { attempt, attemptAsync, errnoOf } from './errno.ts';
+import type { Files } from './host.ts';
+import { list, realPath, stamp, stampTarget, walk } from './stamp.ts';
+
+export const realFiles: Files = {
+  stamp,
+  stampTarget,
+  list,
+  walk,
+  realPath,
+  readText: async (path) => attempt('read', path, () => readFileSync(path, 'utf8')),
+  readBytes: async (path) => attempt('read', path, () => readFileSync(path)),
+  readLink: (path) => readlinkSync(path),
+  makeDirectory: async (path, mode) => attempt('create the directory', path, () => makeDirectory(path, mode)),
+  makeTemporaryDirectory: async (parent, prefix) =>
+    attempt('create a directory in', parent, () => mkdtempSync(`${parent}/${prefix}`)),
+  writeFile: async (path, data, options) =>
+    attempt('write', path, () => {
+      writeFileSync(path, data, { mode: options?.mode ?? 0o666 });
+      if (options?.mode !== undefined && options.lessUmask !== true) chmodSync(path, options.mode);
+    }),
+  replaceFile: async (path, data, options) =>
+    attempt('write', path, () => replaceWhole(path, data, options?.mode ?? null, options?.flush ?? true)),
+  appendFile: async (path, data) => attempt('write', path, () => appendFileSync(path, data)),
+  overwrite: (path, patches) =>
+    attemptAsync('write', path, async () => {
+      const file = await open(path, 'r+');
+      try {
+        for (const { offset, bytes } of patches) await file.write(bytes, 0, bytes.length, offset);
+      } finally {
+        await file.close();
+      }
+    }),
+  rename: async (from, to) => attempt('move a file to', to, () => renameSync(from, to)),
+  copyFile: (from, to, mode) => attemptAsync('write', to, () => copyWhole(from, to, mode)),
+  link: async (existing, to) => attempt('link', to, () => linkSync(existing, to)),
+  symlink: async (target, path) => attempt('create the link', path, () => symlinkSync(target, path)),
+  chmod: async (path, mode) => attempt('change the mode of', path, () => chmodSync(path, mode)),
+  setModified: async (path, mtimeMs) =>
+    attempt('change the time of', path, () => utimesSync(path, mtimeMs / 1000, mtimeMs / 1000)),
+  flush: (path) =>
+    attemptAsync('flush', path, async () => {
+      const file = await open(path, 'r');
+      try {
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    }),
+  remove: (path) => attemptAsync('remove', path, () => remove(path)),
+  async freeBytes(path) {
+    try {
+      const { bavail, bsize } = await statfs(path);
+      return bavail * bsize;
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return null;
+    }
+  },
+  withReader: (path, use) => attemptAsync('read', path, () => readThrough(path, use)),
+  withWriter: (path, use) => attemptAsync('write', path, () => writeThrough(path, use)),
+};
+
+/** `mode`, when given, holds for every directory that is made, whatever the umask and a set-group-id parent say. */
+function makeDirectory(path: string, mode: number | undefined): void {
+  if (mode === undefined) {
+    mkdirSync(path, { recursive: true });
+    return;
+  }
+  if (stampTarget(path)?.type === 'directory') return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent, mode);
+  try {
+    mkdirSync(path);
+    chmodSync(path, mode);
+  } catch (error) {
+    // Another process may have been quicker.
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  const found = stamp(path);
+  if (found === null) return;
+  if (found.type !== 'directory') return rmSync(path, { force: true });
+  try {
+    // Node's way through its threads takes a hundred times as long for a directory with a few files.
+    if (!removeSmall(path)) await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== 'EACCES' && errno !== 'EPERM') throw error;
+    unlockDirectories(path);
+    await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** So many names are removed before others get their turn. */
+const AT_ONCE = 64;
+
+/** Removes a tree of few names with one call for each; false when something is left, because it is large or somebody adds to it. */
+function removeSmall(path: string): boolean {
+  try {
+    return removeBelow(path, { left: AT_ONCE });
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== 'ENOTEMPTY' && errno !== 'ENOENT' && errno !== 'EBUSY') throw error;
+    return false;
+  }
+}
+
+/** Deepest first, as far as the budget of names goes. */
+function removeBelow(path: string, budget: { left: number }): boolean {
+  const entries = readdirSync(path, { withFileTypes: true });
+  budget.left -= entries.length;
+  if (budget.left < 0) return false;
+  for (const entry of entries) {
+    const below = `${path}/${entry.name}`;
+    if (!entry.isDirectory()) unlinkSync(below);
+    else if (!removeBelow(below, budget)) return false;
+  }
+  rmdirSync(path);
+  return true;
+}
+
+/** Names cannot be removed from a read-only directory: make all below `path` writable for us. Files stay as they are. */
+function unlockDirectories(path: string): void {
+  chmodSync(path, 0o700);
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) unlockDirectories(`${path}/${entry.name}`);
+  }
+}

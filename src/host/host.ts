@@ -1,0 +1,200 @@
+/** The only door to files, processes, clock, environment and network, as interfaces; real ones are made in host/real.ts. */
+import type { ByteSink, ByteSource } from '../model/bytes.ts';
+import type { Digest } from '../model/digest.ts';
+import type { HostFailure } from '../model/failure-host.ts';
+import type { Result } from '../model/result.ts';
+import type { Claims } from './claims.ts';
+import type { Http } from './http.ts';
+import type { Sockets } from './sockets.ts';
+
+/** What one `lstat` says. Two equal stamps mean an unchanged file, but for writes within the clock's grain (see cache/memo). */
+export interface Stamp {
+  readonly type: 'file' | 'directory' | 'link' | 'other';
+  readonly device: number;
+  readonly inode: number;
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly mode: number;
+  readonly links: number;
+  /** Bytes really occupied, less than `sizeBytes` for a sparse file. */
+  readonly allocatedBytes: number;
+}
+
+export interface Files {
+  /** Null when nothing is there. Synchronous: measured several times faster than promises for many files. */
+  stamp(path: string): Stamp | null;
+  /** Follows links; null when dangling or absent. */
+  stampTarget(path: string): Stamp | null;
+  readText(path: string): Promise<Result<string, HostFailure>>;
+  readBytes(path: string): Promise<Result<Uint8Array, HostFailure>>;
+  readLink(path: string): string;
+  /** Names in a directory, sorted by code unit; empty when there is none. */
+  list(path: string): readonly string[];
+  /** Every path below a directory, relative, `/` separated, sorted; links are not followed. */
+  walk(path: string): readonly { readonly path: string; readonly type: Stamp['type'] }[];
+  /** With those above it. `mode`, when given, holds for each that is made, whatever the umask says. */
+  makeDirectory(path: string, mode?: number): Promise<Result<void, HostFailure>>;
+  /** A new directory with a unique name. */
+  makeTemporaryDirectory(parent: string, prefix: string): Promise<Result<string, HostFailure>>;
+  /** `mode` is exact, unless it says `lessUmask`. */
+  writeFile(
+    path: string,
+    data: string | Uint8Array,
+    options?: { readonly mode?: number; readonly lessUmask?: boolean },
+  ): Promise<Result<void, HostFailure>>;
+  /**
+   * Temporary name, flush, rename: readers see the old or the new bytes, never a part. `flush: false` is for what may be
+   * lost by a power cut, or found broken when it is read.
+   */
+  replaceFile(
+    path: string,
+    data: string | Uint8Array,
+    options?: { readonly mode?: number; readonly flush?: boolean },
+  ): Promise<Result<void, HostFailure>>;
+  appendFile(path: string, data: string | Uint8Array): Promise<Result<void, HostFailure>>;
+  /** Replaces bytes inside an existing file, in place; its size stays. */
+  overwrite(
+    path: string,
+    patches: readonly { readonly offset: number; readonly bytes: Uint8Array }[],
+  ): Promise<Result<void, HostFailure>>;
+  rename(from: string, to: string): Promise<Result<void, HostFailure>>;
+  /**
+   * Reflink where the file system can, else a copy that keeps holes, to a name that is not there yet. Never shares a
+   * writable inode. The mode is that of the source, or `mode` less the umask.
+   */
+  copyFile(from: string, to: string, mode?: number): Promise<Result<void, HostFailure>>;
+  /** A hard link. */
+  link(existing: string, to: string): Promise<Result<void, HostFailure>>;
+  symlink(target: string, path: string): Promise<Result<void, HostFailure>>;
+  chmod(path: string, mode: number): Promise<Result<void, HostFailure>>;
+  /** Sets when the file was last written (and read). */
+  setModified(path: string, mtimeMs: number): Promise<Result<void, HostFailure>>;
+  /** Waits until what was written to the file is on the disk. */
+  flush(path: string): Promise<Result<void, HostFailure>>;
+  /** Removes a file or a whole tree, also a read-only one; no failure when it is not there. */
+  remove(path: string): Promise<Result<void, HostFailure>>;
+  realPath(path: string): string | null;
+  freeBytes(path: string): Promise<number | null>;
+  /** `use` gets a reader; the file is closed afterwards. */
+  withReader<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<Result<T, HostFailure>>;
+  /** `use` gets an appending writer to a new file; closed, and flushed to the disk, afterwards. ENOSPC and the like come back as a failure. */
+  withWriter<T>(path: string, use: (sink: ByteSink) => Promise<T>): Promise<Result<T, HostFailure>>;
+}
+
+export interface ProcessOptions {
+  readonly cwd: string;
+  /** The whole environment of the child: nothing is inherited. */
+  readonly env: { readonly [name: string]: string };
+  readonly input?: string;
+  /** Called for every line of either stream, without its line break. */
+  readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
+  /** Keep standard output whole in the result. */
+  readonly capture?: boolean;
+  /** Raw bytes of both streams are appended to this file. */
+  readonly outputFile?: string;
+  /** Ends the whole process group: SIGTERM, then SIGKILL after `graceMs` (5 s by default). */
+  readonly signal?: AbortSignal;
+  readonly graceMs?: number;
+  readonly timeoutMs?: number;
+}
+
+export interface AskOptions {
+  /** The whole environment. */
+  readonly env: { readonly [name: string]: string };
+  readonly timeoutMs: number;
+}
+
+export interface ProcessEnd {
+  /** Null when it was ended by a signal. */
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly timedOut: boolean;
+  readonly stdout: string;
+}
+
+export interface RunningProcess {
+  readonly pid: number;
+  readonly ended: Promise<ProcessEnd>;
+  /** Sends a signal to the whole process group. */
+  kill(signal: NodeJS.Signals): void;
+}
+
+/**
+ * Every child is the leader of a process group of its own that dies with bake, even when bake is ended by `kill -9`
+ * (see host/processes). A program that is not there is the failure `errno: ENOENT`; when `signal` has already fired,
+ * nothing is started and the failure is `errno: ECANCELED`.
+ */
+export interface Processes {
+  /** Asks a program one question: its standard output, else its standard error; null when there is no good answer. Not for stages: no log, no signal. */
+  ask(file: string, args: readonly string[], options: AskOptions): Promise<string | null>;
+  start(
+    file: string,
+    args: readonly string[],
+    options: ProcessOptions,
+  ): Promise<Result<RunningProcess, HostFailure>>;
+  /** Start and wait; the process group is gone when it resolves. */
+  run(
+    file: string,
+    args: readonly string[],
+    options: ProcessOptions,
+  ): Promise<Result<ProcessEnd, HostFailure>>;
+  /** Absolute path of a program on a PATH, or null. */
+  find(name: string, path: string): string | null;
+  /** Keeps a list of the running process groups in a file, for `killRecorded` by a later run. */
+  recordIn(file: string): void;
+  /** Kills the groups that a dead bake left in such a file, if they are still the same ones, and waits for their end. */
+  killRecorded(file: string): Promise<void>;
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  nowMs(): number;
+  /** Milliseconds from an arbitrary start, never going back. */
+  monotonicMs(): number;
+  /** Resolves early, without error, when `signal` fires. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Hashing {
+  /** sha256 of a file; large files in worker threads, so that several use all cores. */
+  digestFile(
+    path: string,
+    onProgress?: (bytes: number) => void,
+  ): Promise<Result<{ readonly digest: Digest; readonly sizeBytes: number }, HostFailure>>;
+  digestBytes(data: string | Uint8Array): Digest;
+  /** sha512 of a file, 128 hex digits: for images whose publishers give no sha256. Never names anything in the cache. */
+  sha512File(path: string): Promise<Result<string, HostFailure>>;
+}
+
+/** A process, so that its number cannot be mistaken for a later one's. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startedAt: string;
+  /** What can see whom: host name, boot and process namespace. */
+  readonly realm: string;
+}
+
+export interface Host {
+  readonly files: Files;
+  readonly processes: Processes;
+  readonly clock: Clock;
+  readonly hashing: Hashing;
+  readonly http: Http;
+  readonly sockets: Sockets;
+  readonly claims: Claims;
+  /** bake's own environment. */
+  readonly env: { readonly [name: string]: string | undefined };
+  /** `linux/x64`. */
+  readonly platform: string;
+  readonly hostName: string;
+  readonly pid: number;
+  /** Names this very process among all of all times and hosts; see `isAlive`. */
+  readonly identity: ProcessIdentity;
+  /** Another after every start of the machine; empty when the system does not tell. */
+  readonly bootId: string;
+  /** Whether a process still lives: null when that cannot be seen from here (another host or container). */
+  isAlive(identity: ProcessIdentity): boolean | null;
+  readonly processorCount: number;
+  readonly memoryBytes: number;
+}

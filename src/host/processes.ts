@@ -1,0 +1,132 @@
+/** Starts children as leaders of their own process groups, streams their output, and ends the whole group: see docs/design/processes.md. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
+import type { HostFailure } from '../model/failure-host.ts';
+import { fail, ok } from '../model/result.ts';
+import { onAbort } from './abort.ts';
+import { ask } from './ask.ts';
+import { errnoOf, troubleOf } from './errno.ts';
+import type { ProcessEnd, Processes, ProcessOptions } from './host.ts';
+import { endLeftovers, signalGroup } from './process-group.ts';
+import { collectOutput } from './process-output.ts';
+import { processRecords } from './process-records.ts';
+import { stampTarget } from './stamp.ts';
+import { unwatch, watch } from './watchdog.ts';
+
+const GRACE_MS = 5_000;
+
+/** Processes of this host. */
+export function realProcesses(): Processes {
+  const running = new Set<number>();
+  const records = processRecords();
+
+  const start: Processes['start'] = async (file, args, options) => {
+    if (options.signal?.aborted) return fail({ ...trouble('start', file), errno: 'ECANCELED' });
+    const child = spawn(file, args, {
+      cwd: options.cwd,
+      env: { ...options.env },
+      detached: true,
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
+    const group = child.pid;
+    if (group === undefined) return fail(await spawnFailure(child, file, options));
+    watch(group, running);
+    running.add(group);
+    records.add(group);
+    const ended = follow(child, group, options).finally(() => {
+      running.delete(group);
+      unwatch(group);
+      records.delete(group);
+    });
+    return ok({ pid: group, ended, kill: (signal) => void signalGroup(group, signal) });
+  };
+
+  return {
+    ask: (file, args, options) => ask(file, args, options, running),
+    start,
+    async run(file, args, options) {
+      const started = await start(file, args, options);
+      return started.ok ? ok(await started.value.ended) : started;
+    },
+    find,
+    recordIn: records.recordIn,
+    killRecorded: records.killRecorded,
+  };
+}
+
+function trouble(action: string, path: string): HostFailure {
+  return { code: 'file-trouble', action, path, errno: '' };
+}
+
+/** A missing program and a missing working directory give the same ENOENT: say which it was. */
+async function spawnFailure(
+  child: ChildProcess,
+  file: string,
+  { cwd, env }: Pick<ProcessOptions, 'cwd' | 'env'>,
+): Promise<HostFailure> {
+  const error = await new Promise<unknown>((resolve) => child.once('error', resolve));
+  const failure = troubleOf('start', file, error);
+  if (failure.errno === 'ENOENT' && stampTarget(cwd)?.type !== 'directory')
+    return { ...failure, action: 'enter the directory', path: cwd };
+  // A directory of the PATH that may not be searched makes the system say "permission denied" of a program that is nowhere.
+  const isNowhere =
+    failure.errno === 'EACCES' && find(file, env['PATH'] ?? '') === null && !file.includes('/');
+  return isNowhere ? { ...failure, errno: 'ENOENT' } : failure;
+}
+
+/** Waits for the end of the child, of all that it left behind, and of its output. */
+async function follow(child: ChildProcess, group: number, options: ProcessOptions): Promise<ProcessEnd> {
+  const output = collectOutput(child, options);
+  let timedOut = false;
+  let hardKill: NodeJS.Timeout | undefined;
+  const end = () => {
+    signalGroup(group, 'SIGTERM');
+    // A stopped process would never see the first signal.
+    signalGroup(group, 'SIGCONT');
+    hardKill ??= setTimeout(() => signalGroup(group, 'SIGKILL'), options.graceMs ?? GRACE_MS);
+  };
+  const timer =
+    options.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          timedOut = true;
+          end();
+        }, options.timeoutMs);
+  const forget = onAbort(options.signal, end);
+
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const [exitCode, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
+    child.once('exit', (code, by) => resolve([code, by])),
+  );
+  clearTimeout(timer);
+  await endLeftovers(group);
+  clearTimeout(hardKill);
+  forget();
+  await closed;
+  return { exitCode, signal, timedOut, stdout: output.end() };
+}
+
+/** Absolute path of a program on a PATH, or null; a name with a slash is taken as a path. */
+function find(name: string, path: string): string | null {
+  if (name.includes('/')) return isAbsolute(name) && isProgram(name) ? name : null;
+  for (const directory of path.split(delimiter)) {
+    // An empty or relative entry means the working directory of whoever asks: never ours.
+    if (!isAbsolute(directory)) continue;
+    const candidate = join(directory, name);
+    if (isProgram(candidate)) return candidate;
+  }
+  return null;
+}
+
+function isProgram(path: string): boolean {
+  if (stampTarget(path)?.type !== 'file') return false;
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
+}

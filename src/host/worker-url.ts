@@ -1,0 +1,18 @@
+/** Where the code of a worker thread lies: beside the bundled program, whichever chunk asks. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The bundle's file of a worker, or null when the program runs from its sources (tests): Node 20 cannot start a thread
+ * from TypeScript, so the caller does the work in its own thread then.
+ */
+export function workerFile(name: string): string | null {
+  const here = dirname(fileURLToPath(import.meta.url));
+  // The entry lies in the bundle's root, shared code in chunks/ below it.
+  for (const directory of [here, dirname(here)]) {
+    const file = join(directory, `${name}.mjs`);
+    if (existsSync(file)) return file;
+  }
+  return null;
+}

@@ -1,0 +1,44 @@
+/** An Action's manifest (what its fingerprint is the sha256 of) and the ActionResult that the cache keeps for it. */
+import type { Artifact } from './artifact.ts';
+import type { Digest, Fingerprint } from './digest.ts';
+import type { JsonValue } from './json.ts';
+
+/** How an input file or an upstream artifact enters a manifest. */
+export type ManifestInput =
+  | { readonly digest: Digest; readonly executable?: true; readonly tree?: true }
+  | { readonly link: string };
+
+/**
+ * Everything a result depends on, and nothing else: see docs/design/fingerprint.md. Stored beside the result so that
+ * two can be compared field by field.
+ */
+export interface Manifest {
+  readonly format: 1;
+  readonly kind: string;
+  readonly kindVersion: number;
+  /** Resolved options; an artifact is `{"artifact": <digest>}`. */
+  readonly options: { readonly [name: string]: JsonValue };
+  readonly env: { readonly [name: string]: string };
+  readonly secrets: { readonly [name: string]: string | null };
+  /** Path in the workspace → content; holds declared files and staged upstream artifacts alike. */
+  readonly inputs: { readonly [path: string]: ManifestInput };
+  readonly outputs: { readonly [name: string]: string };
+  readonly tools: { readonly [name: string]: string };
+  /** `linux/x64` for kinds whose result depends on it, else null. */
+  readonly platform: string | null;
+}
+
+/** What a finished Action left: stored under its fingerprint, after all blobs that it names. */
+export interface ActionResult {
+  readonly format: 1;
+  readonly fingerprint: Fingerprint;
+  readonly manifest: Manifest;
+  readonly artifacts: readonly Artifact[];
+  /** The masked output, a blob; null when there was none. */
+  readonly log: { readonly digest: Digest; readonly sizeBytes: number } | null;
+  readonly durationMs: number;
+  /** ISO 8601, for people; never compared. */
+  readonly createdAt: string;
+  /** Who asked for it: pipeline name and action name, for `explain` and `cache ls`. */
+  readonly origin: { readonly pipeline: string; readonly action: string };
+}

@@ -1,0 +1,40 @@
+/** Trouble with the cache. It never fails a build that could go on without it; alone it is exit status 3. */
+import type { Digest } from './digest.ts';
+
+export type CacheFailure =
+  | {
+      readonly code: 'cache-unusable';
+      readonly directory: string;
+      readonly problem: string;
+    }
+  /** A warning: what cannot be written there is kept until the end of the run only. */
+  | {
+      readonly code: 'cache-not-writable';
+      readonly directory: string;
+      readonly path: string;
+      /** `ENOSPC`, `EACCES`… */
+      readonly errno: string;
+    }
+  /** A warning: content was not what its name says; it was put aside, and what named it is built again. */
+  | {
+      readonly code: 'cache-corrupt';
+      readonly digest: Digest;
+      /** Where it lies now; null when it could only be left. */
+      readonly quarantine: string | null;
+      /** Names of the actions whose results were dropped. */
+      readonly dropped: readonly string[];
+    }
+  /** A warning: a result names content that is gone. */
+  | {
+      readonly code: 'cache-incomplete';
+      readonly action: string;
+      readonly missing: Digest;
+    }
+  /** Content that was asked for is not in the cache. */
+  | { readonly code: 'blob-missing'; readonly digest: Digest }
+  /** An output that is neither a file nor a directory nor a link, or changed while it was taken over. */
+  | { readonly code: 'not-storable'; readonly path: string; readonly problem: string }
+  /** Restoring there would write outside of where it belongs. */
+  | { readonly code: 'restore-escapes'; readonly path: string; readonly link: string }
+  /** A stage wrote to a read-only input that it shares with the cache (root can). */
+  | { readonly code: 'blob-written-through'; readonly digest: Digest };

@@ -1,0 +1,24 @@
+/** What the checkout or the environment lacks that a pipeline asks for: found before anything runs, exit status 2. */
+import type { Location } from './location.ts';
+
+export type CheckoutFailure =
+  /** Found before anything runs: a pattern of `inputs`, or a file named in an option, that nothing matches. */
+  | {
+      readonly code: 'input-missing';
+      readonly stage: string;
+      readonly pattern: string;
+      readonly nearest: readonly string[];
+      readonly location: Location;
+    }
+  | {
+      readonly code: 'input-not-a-file';
+      readonly stage: string;
+      readonly path: string;
+      readonly location: Location;
+    }
+  | {
+      readonly code: 'secret-missing';
+      readonly stage: string;
+      readonly variable: string;
+      readonly location: Location;
+    };

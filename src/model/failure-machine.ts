@@ -1,0 +1,90 @@
+/** What can go wrong with a virtual machine, and with the programs that provision it. */
+
+/** What there was to see of a guest when something went wrong with it. */
+export interface GuestView {
+  /** The last lines of its serial console. */
+  readonly serial: readonly string[];
+  /** Absolute path of the whole serial log; null when there is none. */
+  readonly serialLog: string | null;
+  /** Absolute path of a picture of its screen; null when none could be taken. */
+  readonly screenshot: string | null;
+  /** Every file that it asked for over HTTP, with the status it got. */
+  readonly requests: readonly string[];
+}
+
+export type MachineFailure =
+  /** QEMU ended before the machine ran. */
+  | {
+      readonly code: 'machine-did-not-start';
+      readonly command: string;
+      readonly tail: readonly string[];
+    }
+  /** QEMU ended, and not because the guest powered off. */
+  | {
+      readonly code: 'machine-died';
+      readonly ending: string;
+      readonly tail: readonly string[];
+      readonly guest: GuestView;
+    }
+  | { readonly code: 'guest-panicked'; readonly line: string; readonly guest: GuestView }
+  | { readonly code: 'guest-powered-off-early'; readonly during: string; readonly guest: GuestView }
+  | {
+      readonly code: 'serial-not-seen';
+      readonly pattern: string;
+      readonly timeoutMs: number;
+      readonly guest: GuestView;
+    }
+  | {
+      readonly code: 'ssh-not-ready';
+      readonly user: string;
+      readonly timeoutMs: number;
+      /** As one could paste it into a shell while the machine runs. */
+      readonly command: string;
+      /** What ssh said last, or that nobody answered. */
+      readonly problem: string;
+      /** An SSH server answered, but did not let us in. */
+      readonly answered: boolean;
+      readonly guest: GuestView;
+    }
+  | {
+      readonly code: 'guest-did-not-shut-down';
+      /** How it was asked to. */
+      readonly asked: string;
+      readonly timeoutMs: number;
+      readonly guest: GuestView;
+    }
+  | {
+      readonly code: 'guest-command-failed';
+      readonly command: string;
+      readonly exitCode: number | null;
+      readonly disconnected: boolean;
+      readonly tail: readonly string[];
+      readonly guest: GuestView;
+    }
+  | {
+      readonly code: 'upload-failed';
+      readonly file: string;
+      readonly to: string;
+      readonly tail: readonly string[];
+    }
+  | {
+      readonly code: 'ansible-task-failed';
+      readonly playbook: string;
+      readonly task: string;
+      /** What the module said. */
+      readonly message: string;
+      /** The host was lost, rather than the task failed. */
+      readonly unreachable: boolean;
+      readonly tail: readonly string[];
+      readonly guest: GuestView;
+    }
+  /** Ansible looked for a file that is not among the stage's inputs. */
+  | {
+      readonly code: 'ansible-input-missing';
+      readonly playbook: string;
+      readonly file: string;
+      readonly message: string;
+    }
+  | { readonly code: 'playbook-unusable'; readonly playbook: string; readonly problem: string }
+  | { readonly code: 'disk-unusable'; readonly path: string; readonly problem: string }
+  | { readonly code: 'firmware-missing'; readonly searched: readonly string[] };

@@ -1,0 +1,49 @@
+/** What can go wrong while a stage runs: exit status 1. Nothing is stored for a stage that failed. */
+
+export type StageFailure =
+  /** A command ended with a status other than 0, or by a signal. */
+  | {
+      readonly code: 'command-failed';
+      /** As one could paste it into a shell. */
+      readonly command: string;
+      readonly exitCode: number | null;
+      readonly signal: string | null;
+      /** The last lines of its output, masked. */
+      readonly tail: readonly string[];
+      /** Files that exist in the checkout, are named in the output, and were not declared. */
+      readonly undeclared: readonly string[];
+    }
+  | { readonly code: 'command-not-found'; readonly command: string; readonly package: string | null }
+  | { readonly code: 'stage-timeout'; readonly timeoutMs: number; readonly tail: readonly string[] }
+  | {
+      readonly code: 'output-missing';
+      readonly output: string;
+      readonly path: string;
+      /** Files that the stage did leave, nearest name first. */
+      readonly found: readonly string[];
+    }
+  | {
+      readonly code: 'output-is-symlink';
+      readonly output: string;
+      readonly path: string;
+      readonly target: string;
+    }
+  | {
+      readonly code: 'output-not-a-file';
+      readonly output: string;
+      readonly path: string;
+      readonly found: string;
+    }
+  | { readonly code: 'input-changed'; readonly files: readonly string[] }
+  /** A kind found its work impossible for a reason of its own, told in whole sentences. */
+  | { readonly code: 'stage-refused'; readonly problem: string; readonly hint: string | null }
+  /** A stage wrote into an artifact of another stage that it had been given for reading. */
+  | { readonly code: 'upstream-damaged'; readonly files: readonly string[] }
+  /** `log`, `get` and `explain` asked for a stage of which nothing is known. */
+  | { readonly code: 'no-result'; readonly stage: string; readonly wanted: 'log' | 'result' }
+  | {
+      readonly code: 'no-such-output';
+      readonly stage: string;
+      readonly output: string;
+      readonly known: readonly string[];
+    };
