@@ -1,0 +1,67 @@
+/** The local ActionCache: results as small blobs, named by fingerprint and by who asked for them last. */
+import type { ActionResult } from '../model/action.ts';
+import { fail, ok } from '../model/result.ts';
+import type { ActionCache } from './cache.ts';
+import { findEntry, putEntry, removeEntry } from './index-store.ts';
+import { putSmall } from './put-small.ts';
+import { decodeResult, encodeResult, latestKey, resultKey } from './results.ts';
+import type { Soundness } from './soundness.ts';
+import type { Store } from './store.ts';
+import type { Workspaces } from './workspaces.ts';
+
+/** Results of a store. */
+export function localActions(
+  store: Store,
+  soundness: Soundness,
+  workspaces: Pick<Workspaces, 'noteUse'>,
+): ActionCache {
+  const read = async (key: string): Promise<ActionResult | null> => {
+    const entry = await findEntry(store, key);
+    if (entry === null) return null;
+    const bytes = await soundness.readSmall(entry.digest);
+    return bytes === null ? null : decodeResult(bytes);
+  };
+  return {
+    async get(fingerprint) {
+      const result = await read(resultKey(fingerprint));
+      if (result?.fingerprint === fingerprint) return result;
+      if (result === null && !store.lookOnly && (await findEntry(store, resultKey(fingerprint))) !== null)
+        await removeEntry(store, resultKey(fingerprint));
+      return null;
+    },
+
+    async put(result) {
+      const bytes = Buffer.from(encodeResult(result), 'utf8');
+      const blob = await putSmall(store, bytes, true);
+      if (!blob.ok) return fail(blob.failure);
+      const { origin, fingerprint } = result;
+      const entry = {
+        ...blob.value,
+        time: store.host.clock.nowMs(),
+        // What a listing shows, so that it need not read every result.
+        metadata: { pipeline: origin.pipeline, action: origin.action, kind: result.manifest.kind },
+      };
+      await workspaces.noteUse(fingerprint);
+      const stored = await store.write(async (layout) => {
+        const named = await putEntry(store, layout, { ...entry, key: resultKey(fingerprint) });
+        if (!named.ok) return named;
+        return putEntry(store, layout, { ...entry, key: latestKey(origin.pipeline, origin.action) });
+      });
+      return stored.ok ? ok(undefined) : fail(stored.failure);
+    },
+
+    async remove(fingerprint) {
+      if (store.lookOnly) return;
+      const removed = await removeEntry(store, resultKey(fingerprint));
+      if (!removed.ok && removed.failure.code === 'file-trouble')
+        store.warn({
+          code: 'cache-not-writable',
+          directory: store.main.directory,
+          path: removed.failure.path,
+          errno: removed.failure.errno,
+        });
+    },
+
+    latest: (pipeline, action) => read(latestKey(pipeline, action)),
+  };
+}

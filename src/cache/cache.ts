@@ -1,0 +1,89 @@
+/** The two stores of the cache as interfaces: async and digest-based, so that a remote cache is one more implementation. */
+import type { ActionResult } from '../model/action.ts';
+import type { Content, TreeEntry } from '../model/artifact.ts';
+import type { Digest, Fingerprint } from '../model/digest.ts';
+import type { Failure } from '../model/failure.ts';
+import type { Result } from '../model/result.ts';
+
+/** Fingerprint → ActionResult. */
+export interface ActionCache {
+  /** Null on a miss; an entry that cannot be read counts as a miss and is dropped. Does not look at blobs: see `Cache.isComplete`. */
+  get(fingerprint: Fingerprint): Promise<ActionResult | null>;
+  /** Call only when every blob it names is stored. */
+  put(result: ActionResult): Promise<Result<void, Failure>>;
+  remove(fingerprint: Fingerprint): Promise<void>;
+  /** The newest result stored for a pipeline's action, whatever checkout or machine it came from: what `explain` compares with. */
+  latest(pipeline: string, action: string): Promise<ActionResult | null>;
+}
+
+/** sha256 → bytes. */
+export interface BlobStore {
+  /** Whether it is there with that size: one stat. */
+  has(digest: Digest, sizeBytes: number): Promise<boolean>;
+  /** Absolute path of the read-only file that holds it, for reading in place. */
+  pathOf(digest: Digest): string;
+  /** Stores small bytes. */
+  put(bytes: Uint8Array): Promise<Result<{ readonly digest: Digest; readonly sizeBytes: number }, Failure>>;
+  /** Small bytes, verified; null when absent or corrupt (a corrupt one is put aside). */
+  get(digest: Digest): Promise<Uint8Array | null>;
+  /**
+   * Takes a file or directory of a workspace over into the store: hashed in place and moved, never copied where the
+   * file system allows. The path is gone or read-only afterwards.
+   */
+  adopt(path: string): Promise<Result<Content, Failure>>;
+  /** The entries of a tree. */
+  tree(digest: Digest): Promise<readonly TreeEntry[] | null>;
+}
+
+/** `private`: the user's own, writable: reflink or copy. `shared`: read-only for a stage: reflink, hard link of a 0444 blob, or copy. */
+export type RestoreMode = 'private' | 'shared';
+
+export interface Builder {
+  readonly pid: number;
+  readonly host: string;
+  readonly directory: string;
+  readonly activity: string | null;
+}
+
+/** Held while one process builds a fingerprint; the kernel lets go of it when the process dies. */
+export interface BuildLock {
+  /** Tells those who wait what is going on. */
+  report(activity: string): void;
+  release(): Promise<void>;
+}
+
+export interface Cache {
+  readonly directory: string;
+  readonly actions: ActionCache;
+  readonly blobs: BlobStore;
+  /** Whether every blob that a result names is there with the right size; what is missing is said once. */
+  isComplete(result: ActionResult): Promise<boolean>;
+  /** Notes that a run rests on a result: it is spared by removal while this process lives, and counts as used now. */
+  use(result: ActionResult): Promise<void>;
+  /**
+   * Puts content at a path, replacing what is there, atomically. Small blobs are verified, large ones judged by their
+   * marks; a damaged one drops the results that name it and is the failure `blob-missing`. `root`: absolute; a symbolic
+   * link between it and `to` that leads out of it is refused.
+   */
+  restore(content: Content, to: string, mode: RestoreMode, root?: string): Promise<Result<void, Failure>>;
+  /** Blobs that are not what they were: call after a stage that had contents `shared`. They are put aside, so that nobody gets them. */
+  damagedAmong(contents: readonly Content[]): Promise<readonly Digest[]>;
+  /**
+   * Becomes the one builder of a fingerprint, waiting for another process that already is. `onWait` is called at once
+   * and whenever the other reports. Null when `signal` fired.
+   */
+  lock(
+    fingerprint: Fingerprint,
+    directory: string,
+    onWait: (other: Builder) => void,
+    signal: AbortSignal,
+  ): Promise<BuildLock | null>;
+  /** A new empty directory on the cache's file system, removed by `dispose` or, if this process dies, by a later run. */
+  makeWorkspace(): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
+  /** Digest of a file of the checkout, from the hash memo when its stamp is unchanged. */
+  digestOf(path: string): Promise<Result<{ readonly digest: Digest; readonly sizeBytes: number }, Failure>>;
+  /** Absolute directory in which this cache keeps what belongs to one checkout: state, compiled plan, logs. */
+  checkoutDirectory(root: string): string;
+  /** Writes what was remembered. */
+  close(): Promise<void>;
+}

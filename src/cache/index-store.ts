@@ -1,0 +1,72 @@
+/** Reading and writing the index of a cache: one small file per key, replaced whole. */
+import type { Digest } from '../model/digest.ts';
+import type { HostFailure } from '../model/failure-host.ts';
+import { ok, type Result } from '../model/result.ts';
+import { decodeEntry, encodeEntry, type IndexEntry } from './index-entry.ts';
+import type { Layout } from './layout.ts';
+import type { Store } from './store.ts';
+
+/** Names a blob in the index, so that cacache's own tools see it in use; its metadata says whether it reached the disk. */
+export function blobKey(digest: Digest): string {
+  return `blob:${digest}`;
+}
+
+/** The entry of a key in any layout, or null. */
+export async function findEntry(store: Store, key: string): Promise<IndexEntry | null> {
+  for (const layout of store.layouts()) {
+    const path = layout.bucket(key);
+    // Most misses are absent: a look costs a tenth of a read that throws.
+    if (store.host.files.stamp(path) === null) continue;
+    const bucket = await store.host.files.readText(path);
+    const entry = bucket.ok ? decodeEntry(bucket.value, key) : null;
+    if (entry !== null) return entry;
+  }
+  return null;
+}
+
+/** Replaces the entry of a key. Not flushed: a torn line fails its checksum and counts as absent. */
+export async function putEntry(
+  store: Store,
+  layout: Layout,
+  entry: IndexEntry,
+): Promise<Result<void, HostFailure>> {
+  return placeFile(store, layout, encodeEntry(entry), layout.bucket(entry.key), 0o644);
+}
+
+/** Writes a small file under a temporary name and renames it to `path`, whose directory is made when it is not there. */
+export async function placeFile(
+  store: Store,
+  layout: Layout,
+  data: string | Uint8Array,
+  path: string,
+  mode: number,
+): Promise<Result<void, HostFailure>> {
+  const temporary = store.temporaryPath(layout);
+  const written = await store.host.files.writeFile(temporary, data, { mode });
+  const placed = written.ok ? await moveInto(store, layout, temporary, path) : written;
+  if (!placed.ok) await store.host.files.remove(temporary);
+  return placed;
+}
+
+/** Renames to `path`; an existing file there is replaced. */
+export async function moveInto(
+  store: Store,
+  layout: Layout,
+  from: string,
+  path: string,
+): Promise<Result<void, HostFailure>> {
+  const { files } = store.host;
+  const moved = await files.rename(from, path);
+  if (moved.ok || moved.failure.code !== 'file-trouble' || moved.failure.errno !== 'ENOENT') return moved;
+  const made = await store.makeDirectory(layout, path.slice(0, path.lastIndexOf('/')));
+  return made.ok ? files.rename(from, path) : made;
+}
+
+/** Removes the entry of a key everywhere. */
+export async function removeEntry(store: Store, key: string): Promise<Result<void, HostFailure>> {
+  for (const layout of store.layouts()) {
+    const removed = await store.host.files.remove(layout.bucket(key));
+    if (!removed.ok) return removed;
+  }
+  return ok(undefined);
+}

@@ -1,0 +1,56 @@
+/** Where things lie in a cache directory: cacache's own layout for content and index, and bake's directories beside it. */
+import { createHash } from 'node:crypto';
+import { type Digest, hexOf } from '../model/digest.ts';
+
+/** Raised when a cache of before must not be read any more: an old one is then left alone, and a new one begun beside it. */
+const FORMAT = 'v1';
+
+/** Absolute paths in one cache directory. */
+export interface Layout {
+  /** The cache directory as the user named it. */
+  readonly directory: string;
+  /** Holds all that follows. */
+  readonly root: string;
+  /** Files that are being made; renamed into place when whole. */
+  readonly temporary: string;
+  readonly work: string;
+  readonly locks: string;
+  readonly quarantine: string;
+  readonly memo: string;
+  readonly checkouts: string;
+  /** Written whenever results are removed, so that a run with nothing to do notices by one look. */
+  readonly removals: string;
+  readonly index: string;
+  readonly content: string;
+  /** The file that holds the bytes of a digest. */
+  blob(digest: Digest): string;
+  /** The file that holds the index entry of a key. */
+  bucket(key: string): string;
+}
+
+/** The layout of a cache directory; touches nothing. */
+export function layoutOf(directory: string): Layout {
+  const root = `${directory}/${FORMAT}`;
+  const index = `${root}/index-v5`;
+  const content = `${root}/content-v2/sha256`;
+  return {
+    directory,
+    root,
+    temporary: `${root}/tmp`,
+    work: `${root}/work`,
+    locks: `${root}/locks`,
+    quarantine: `${root}/quarantine`,
+    memo: `${root}/memo`,
+    checkouts: `${root}/checkouts`,
+    removals: `${root}/removals`,
+    index,
+    content,
+    blob: (digest) => `${content}/${fanOut(hexOf(digest))}`,
+    bucket: (key) => `${index}/${fanOut(createHash('sha256').update(key).digest('hex'))}`,
+  };
+}
+
+/** 65,536 directories, so that none grows large. */
+function fanOut(hex: string): string {
+  return `${hex.slice(0, 2)}/${hex.slice(2, 4)}/${hex.slice(4)}`;
+}

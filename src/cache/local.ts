@@ -1,0 +1,157 @@
+/** The local cache: opens a cache directory and puts its parts together. */
+import type { Host } from '../host/host.ts';
+import type { ActionResult } from '../model/action.ts';
+import type { Content, FileContent } from '../model/artifact.ts';
+import type { Digest } from '../model/digest.ts';
+import { hexOf } from '../model/digest.ts';
+import type { Failure } from '../model/failure.ts';
+import { fail, ok, type Result } from '../model/result.ts';
+import { localActions } from './actions.ts';
+import { localBlobs } from './blobs.ts';
+import type { BlobStore, Cache } from './cache.ts';
+import { markUsed } from './last-use.ts';
+import { lockFingerprint } from './locks.ts';
+import { openMemo } from './memo.ts';
+import { restoreContent } from './restore.ts';
+import { soundnessOf } from './soundness.ts';
+import { openStore, type Store } from './store.ts';
+import { workspacesOf } from './workspaces.ts';
+
+export interface OpenOptions {
+  /** Hears of trouble that fails nothing, each cause once. */
+  readonly onWarning?: (warning: Failure) => void;
+  /** For commands that only look: nothing is written, not even what was learnt on the way. */
+  readonly lookOnly?: boolean;
+  /** Where a directory is made that stands in when the cache cannot be written; `$TMPDIR`, else /tmp. */
+  readonly temporaryDirectory?: string;
+}
+
+/**
+ * Opens the cache in an absolute directory, which is made with the first write. A directory that cannot be written is read
+ * as far as it goes, and a temporary one stands in for writing: that is one warning and no failure.
+ */
+export async function openCache(
+  host: Host,
+  directory: string,
+  options: OpenOptions = {},
+): Promise<Result<Cache, Failure>> {
+  const existing = host.files.stampTarget(directory);
+  if (existing !== null && existing.type !== 'directory')
+    return fail({ code: 'cache-unusable', directory, problem: 'it is not a directory' });
+  const store = openStore(host, directory, {
+    onWarning: options.onWarning ?? (() => undefined),
+    lookOnly: options.lookOnly ?? false,
+    temporaryDirectory: options.temporaryDirectory ?? host.env['TMPDIR'] ?? '/tmp',
+  });
+  return ok(cacheOf(store));
+}
+
+function cacheOf(store: Store): Cache {
+  const { host, main } = store;
+  const soundness = soundnessOf(store);
+  const blobs = localBlobs(store, soundness);
+  // Inode numbers mean something on one host only.
+  const memo = openMemo(host, `${main.memo}/${hexOf(host.hashing.digestBytes(host.hostName)).slice(0, 16)}`);
+  const workspaces = workspacesOf(store);
+  const checkouts = new Map<string, string>();
+
+  const rememberPlaced = async (path: string, digest: Digest): Promise<void> => {
+    const stamp = host.files.stamp(path);
+    if (stamp !== null) await memo.remember(stamp, digest, host.clock.nowMs());
+  };
+
+  return {
+    directory: main.directory,
+    actions: localActions(store, soundness, workspaces),
+    blobs,
+
+    async isComplete(result) {
+      const missing = await missingOf(blobs, result);
+      if (missing === null) return true;
+      store.warn({ code: 'cache-incomplete', action: result.origin.action, missing });
+      return false;
+    },
+
+    async use(result) {
+      await workspaces.noteUse(result.fingerprint);
+      if (!store.lookOnly) await markUsed(store, result.fingerprint);
+    },
+
+    async restore(content, to, mode, root) {
+      const placed: [string, Pick<FileContent, 'digest'>][] = [];
+      const request = { content, to, mode, root: root ?? null };
+      const restored = await restoreContent(store, soundness, request, (path, file) =>
+        placed.push([path, file]),
+      );
+      for (const [path, { digest }] of placed) await rememberPlaced(path, digest);
+      return restored;
+    },
+
+    damagedAmong: async (contents) => soundness.damagedAmong(await digestsIn(blobs, contents)),
+
+    async lock(fingerprint, directory, onWait, signal) {
+      // The name of the lock rests on the directory, so it must be there.
+      if (!store.lookOnly) await store.write(async () => ok(undefined));
+      return lockFingerprint(store, fingerprint, directory, onWait, signal);
+    },
+
+    makeWorkspace: () => workspaces.make(),
+
+    async digestOf(path) {
+      const before = host.files.stampTarget(path);
+      const known = before?.type === 'file' ? await memo.recall(before) : null;
+      if (before !== null && known !== null) return ok({ digest: known, sizeBytes: before.sizeBytes });
+      const startedAtMs = host.clock.nowMs();
+      const hashed = await host.hashing.digestFile(path);
+      const after = host.files.stampTarget(path);
+      if (hashed.ok && before !== null && after?.ctimeMs === before.ctimeMs)
+        await memo.remember(before, hashed.value.digest, startedAtMs);
+      return hashed;
+    },
+
+    checkoutDirectory(root) {
+      const real = checkouts.get(root) ?? host.files.realPath(root) ?? root;
+      checkouts.set(root, real);
+      return `${main.checkouts}/${hexOf(host.hashing.digestBytes(real)).slice(0, 16)}`;
+    },
+
+    async close() {
+      if (!store.lookOnly) {
+        await soundness.close();
+        // Losing the memo costs time only: a cache that cannot be written was told of elsewhere.
+        if ((await store.makeDirectory(main, main.memo)).ok) await memo.save();
+      }
+      await workspaces.close();
+      await store.close();
+    },
+  };
+}
+
+/** The first blob of a result that is not there with its size; null when all are. */
+async function missingOf(blobs: BlobStore, result: ActionResult): Promise<Digest | null> {
+  const parts: { readonly digest: Digest; readonly sizeBytes: number }[] = [];
+  if (result.log !== null) parts.push(result.log);
+  for (const { content } of result.artifacts) {
+    if (content.type === 'file') parts.push(content);
+    if (content.type === 'layers') parts.push(...content.layers);
+    if (content.type !== 'tree') continue;
+    const entries = await blobs.tree(content.digest);
+    if (entries === null) return content.digest;
+    for (const entry of entries) if (entry.type === 'file') parts.push(entry);
+  }
+  for (const { digest, sizeBytes } of parts) if (!(await blobs.has(digest, sizeBytes))) return digest;
+  return null;
+}
+
+/** Every blob that contents rest on, those of trees included. */
+async function digestsIn(blobs: BlobStore, contents: readonly Content[]): Promise<Set<Digest>> {
+  const digests = new Set<Digest>();
+  for (const content of contents) {
+    if (content.type === 'layers') for (const { digest } of content.layers) digests.add(digest);
+    else digests.add(content.digest);
+    if (content.type !== 'tree') continue;
+    for (const entry of (await blobs.tree(content.digest)) ?? [])
+      if (entry.type === 'file') digests.add(entry.digest);
+  }
+  return digests;
+}

@@ -1,0 +1,79 @@
+/** ActionResults as they lie in a store: a small blob each, named by two index keys. */
+import type { ActionResult } from '../model/action.ts';
+import type { Content } from '../model/artifact.ts';
+import { type Digest, type Fingerprint, isFingerprint } from '../model/digest.ts';
+import type { JsonValue } from '../model/json.ts';
+import { canonicalJson } from '../model/json.ts';
+import { decodeEntry, type IndexEntry } from './index-entry.ts';
+import type { Store } from './store.ts';
+
+const RESULT = 'result:';
+
+export function resultKey(fingerprint: Fingerprint): string {
+  return `${RESULT}${fingerprint}`;
+}
+
+/** The newest result of a pipeline's action. */
+export function latestKey(pipeline: string, action: string): string {
+  return `latest:${pipeline}/${action}`;
+}
+
+export function encodeResult(result: ActionResult): string {
+  return canonicalJson(result as unknown as JsonValue);
+}
+
+/** A result out of bytes that were verified: only a format of another version of bake can be wrong; null then. */
+export function decodeResult(bytes: Uint8Array): ActionResult | null {
+  try {
+    const value = JSON.parse(Buffer.from(bytes).toString('utf8')) as Partial<ActionResult> | null;
+    return value?.format === 1 && Array.isArray(value.artifacts) && value.manifest?.format === 1
+      ? (value as ActionResult)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The digests that a result names itself: artifacts, trees (not the files in them), layers, log. */
+export function digestsOf(result: ActionResult): Set<Digest> {
+  const digests = new Set<Digest>();
+  for (const { content } of result.artifacts) for (const { digest } of partsOf(content)) digests.add(digest);
+  if (result.log !== null) digests.add(result.log.digest);
+  return digests;
+}
+
+/** The blobs that content names itself; for a tree its manifest, whose size is not known here. */
+function partsOf(
+  content: Content,
+): readonly { readonly digest: Digest; readonly sizeBytes: number | null }[] {
+  switch (content.type) {
+    case 'file':
+      return [content];
+    case 'tree':
+      return [{ digest: content.digest, sizeBytes: null }];
+    case 'layers':
+      return content.layers;
+  }
+}
+
+interface StoredResult {
+  readonly entry: IndexEntry;
+  readonly result: ActionResult;
+}
+
+/** Every result of a store that can be read. */
+export async function listResults(store: Store): Promise<readonly StoredResult[]> {
+  const found: StoredResult[] = [];
+  for (const layout of store.layouts()) {
+    for (const file of store.host.files.walk(layout.index)) {
+      if (file.type !== 'file') continue;
+      const bucket = await store.host.files.readText(`${layout.index}/${file.path}`);
+      const entry = bucket.ok ? decodeEntry(bucket.value, null) : null;
+      if (entry === null || !entry.key.startsWith(RESULT)) continue;
+      const bytes = await store.host.files.readBytes(store.locate(entry.digest).path);
+      const result = bytes.ok ? decodeResult(bytes.value) : null;
+      if (result !== null && isFingerprint(result.fingerprint)) found.push({ entry, result });
+    }
+  }
+  return found;
+}

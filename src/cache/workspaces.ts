@@ -1,0 +1,158 @@
+/** Workspaces: empty directories on the cache's file system, and the clearing away of those whose process is dead. */
+import type { Host, ProcessIdentity } from '../host/host.ts';
+import type { Fingerprint } from '../model/digest.ts';
+import type { Failure } from '../model/failure.ts';
+import { fail, ok, type Result } from '../model/result.ts';
+import type { Layout } from './layout.ts';
+import type { Store } from './store.ts';
+
+/** Whether a process of another host lives cannot be seen; its record is renewed while it does. */
+const RENEW_MS = 60_000;
+const FOREIGN_STALE_MS = 60 * 60_000;
+
+export interface Workspaces {
+  /** Notes that this process rests on a result: removal spares it while the process lives. Trouble costs protection only. */
+  noteUse(fingerprint: Fingerprint): Promise<void>;
+  make(): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
+  close(): Promise<void>;
+}
+
+/** Workspaces of this process, all below one directory with one record of whose they are. */
+export function workspacesOf(store: Store): Workspaces {
+  const { files, processes } = store.host;
+  const homes = new Map<Layout, string>();
+  let renewal: NodeJS.Timeout | null = null;
+  let numbered = 0;
+  const used = new Set<Fingerprint>();
+
+  const home = async (layout: Layout) => {
+    const known = homes.get(layout);
+    if (known !== undefined) return ok(known);
+    await clearDead(store.host, layout);
+    const made = await files.makeTemporaryDirectory(layout.work, '');
+    if (!made.ok) return made;
+    const record = `${made.value}/${OWNER}`;
+    const recorded = await files.replaceFile(record, JSON.stringify(store.host.identity), { flush: false });
+    if (!recorded.ok) return recorded;
+    const born = await files.writeFile(`${made.value}/${BORN}`, '');
+    if (!born.ok) return born;
+    processes.recordIn(`${made.value}/${GROUPS}`);
+    renewal ??= setInterval(() => {
+      for (const directory of homes.values())
+        void files.replaceFile(`${directory}/${OWNER}`, JSON.stringify(store.host.identity), {
+          flush: false,
+        });
+    }, RENEW_MS).unref();
+    homes.set(layout, made.value);
+    return made;
+  };
+
+  return {
+    async noteUse(fingerprint) {
+      if (store.lookOnly || used.has(fingerprint)) return;
+      used.add(fingerprint);
+      await store.write(async (layout) => {
+        const directory = await home(layout);
+        return directory.ok ? files.appendFile(`${directory.value}/${USES}`, `${fingerprint}\n`) : directory;
+      });
+    },
+
+    async make() {
+      const made = await store.write(async (layout) => {
+        const parent = await home(layout);
+        if (!parent.ok) return parent;
+        numbered += 1;
+        const path = `${parent.value}/${numbered}`;
+        const workspace = await files.makeDirectory(path);
+        return workspace.ok ? ok(path) : workspace;
+      });
+      if (!made.ok) return fail(made.failure);
+      return ok({
+        path: made.value,
+        async dispose() {
+          await files.remove(made.value);
+        },
+      });
+    },
+    async close() {
+      if (renewal !== null) clearInterval(renewal);
+      for (const directory of homes.values()) await files.remove(directory);
+      homes.clear();
+    },
+  };
+}
+
+const OWNER = 'owner.json';
+const GROUPS = 'groups';
+const USES = 'uses';
+/** Never touched again: its time is when the process began to use the cache. */
+const BORN = 'born';
+
+/** What running processes rest on, and since when the oldest of them has been running (null: none runs). */
+export async function inUse(
+  host: Host,
+  layout: Layout,
+): Promise<{ readonly fingerprints: ReadonlySet<string>; readonly sinceMs: number | null }> {
+  const fingerprints = new Set<string>();
+  let sinceMs: number | null = null;
+  for (const name of host.files.list(layout.work)) {
+    const directory = `${layout.work}/${name}`;
+    if (!(await isInUse(host, directory))) continue;
+    const uses = await host.files.readText(`${directory}/${USES}`);
+    for (const line of uses.ok ? uses.value.split('\n') : []) fingerprints.add(line);
+    // The directory's own inode was made when the process started; its file system's clock is that of the blobs.
+    const bornMs = host.files.stamp(`${directory}/${BORN}`)?.ctimeMs ?? 0;
+    sinceMs = Math.min(sinceMs ?? bornMs, bornMs);
+  }
+  return { fingerprints, sinceMs };
+}
+
+/** Ends and removes what dead processes left in a layout. */
+async function clearDead(host: Host, layout: Layout): Promise<void> {
+  for (const name of host.files.list(layout.work)) {
+    const directory = `${layout.work}/${name}`;
+    if (await isInUse(host, directory)) continue;
+    await host.processes.killRecorded(`${directory}/${GROUPS}`);
+    await host.files.remove(directory);
+  }
+  await clearTemporaries(host, layout);
+}
+
+/** Temporary files are named after their process (see `Store.temporaryPath`), those of other programs are left a day. */
+async function clearTemporaries(host: Host, layout: Layout): Promise<void> {
+  for (const name of host.files.list(layout.temporary)) {
+    const [pid, startedAt] = name.split('-');
+    const owner = {
+      pid: Number.parseInt(pid ?? '', 36),
+      startedAt: startedAt ?? '',
+      realm: host.identity.realm,
+    };
+    const path = `${layout.temporary}/${name}`;
+    const ageMs = host.clock.nowMs() - (host.files.stamp(path)?.ctimeMs ?? 0);
+    // The realm is not in the name: a file of another host looks dead, so it gets the time that a copy may take.
+    if (ageMs > FOREIGN_STALE_MS && host.isAlive(owner) !== true) await host.files.remove(path);
+  }
+}
+
+/** Whether the process that a workspace directory belongs to lives, or must be taken to. */
+async function isInUse(host: Host, directory: string): Promise<boolean> {
+  const record = `${directory}/${OWNER}`;
+  const text = await host.files.readText(record);
+  const owner = text.ok ? parseOwner(text.value) : null;
+  const alive = owner === null ? null : host.isAlive(owner);
+  if (alive !== null) return alive;
+  // No record yet, or of another host: it counts as alive while somebody renews it.
+  const stamp = host.files.stamp(record) ?? host.files.stamp(directory);
+  return stamp !== null && host.clock.nowMs() - stamp.mtimeMs < FOREIGN_STALE_MS;
+}
+
+function parseOwner(text: string): ProcessIdentity | null {
+  try {
+    const value = JSON.parse(text) as Partial<ProcessIdentity>;
+    const { pid, startedAt, realm } = value;
+    if (typeof pid !== 'number' || typeof startedAt !== 'string' || typeof realm !== 'string') return null;
+    return { pid, startedAt, realm };
+  } catch {
+    return null;
+  }
+}
