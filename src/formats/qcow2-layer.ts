@@ -1,0 +1,94 @@
+/** One qcow2 file: where each cluster of the disk lies in it, through its two levels of tables. */
+import type { ByteSource } from '../model/bytes.ts';
+import { readPadded } from './disk-source.ts';
+import type { Qcow2Header } from './qcow2-header.ts';
+
+/** Where a cluster is: nowhere in this layer, all zeros, plain bytes at an offset, or deflated ones. */
+export type ClusterPlace =
+  | { readonly type: 'absent' }
+  | { readonly type: 'zeros' }
+  | { readonly type: 'plain'; readonly offset: number }
+  | { readonly type: 'deflated'; readonly offset: number; readonly sizeBytes: number };
+
+export interface Qcow2Layer {
+  readonly header: Qcow2Header;
+  readonly source: ByteSource;
+  place(cluster: number): Promise<ClusterPlace>;
+  /** The first cluster, not before this one, whose level 2 table exists: what lies between is absent. */
+  nextMapped(cluster: number): number;
+}
+
+const ABSENT: ClusterPlace = { type: 'absent' };
+const ZEROS: ClusterPlace = { type: 'zeros' };
+const SECTOR_BYTES = 512;
+const ENTRY_BYTES = 8;
+// Images are read mostly from front to back; a few tables serve the odd jump.
+const TABLES_KEPT = 4;
+const OFFSET_HIGH = 0x00ffffff;
+const OFFSET_LOW = 0xfffffe00;
+
+/** Opens a layer by reading its level 1 table (at most 32 MiB, 8 bytes for every 512 MiB of disk in the usual case). */
+export async function openQcow2Layer(source: ByteSource, header: Qcow2Header): Promise<Qcow2Layer> {
+  const l1 = await readTable(source, header.l1Offset, header.l1Entries);
+  const { clusterBits } = header;
+  const perTable = 2 ** clusterBits / ENTRY_BYTES;
+  const tables = new Map<number, DataView>();
+
+  async function tableAt(offset: number): Promise<DataView> {
+    const kept = tables.get(offset);
+    if (kept) return kept;
+    const table = await readTable(source, offset, perTable);
+    if (tables.size >= TABLES_KEPT) tables.delete(tables.keys().next().value as number);
+    tables.set(offset, table);
+    return table;
+  }
+
+  return {
+    header,
+    source,
+    async place(cluster) {
+      const index = Math.floor(cluster / perTable);
+      const offset = index < header.l1Entries ? plainOffset(l1, index) : 0;
+      if (offset === 0) return ABSENT;
+      return placeOf(await tableAt(offset), cluster % perTable, clusterBits);
+    },
+    nextMapped(cluster) {
+      let index = Math.floor(cluster / perTable);
+      if (index < header.l1Entries && plainOffset(l1, index) !== 0) return cluster;
+      while (index < header.l1Entries && plainOffset(l1, index) === 0) index++;
+      return index < header.l1Entries ? index * perTable : Number.POSITIVE_INFINITY;
+    },
+  };
+}
+
+async function readTable(source: ByteSource, offset: number, entries: number): Promise<DataView> {
+  const bytes = new Uint8Array(entries * ENTRY_BYTES);
+  await readPadded(source, bytes, offset);
+  return new DataView(bytes.buffer);
+}
+
+/** Bits 9 to 55 of an entry. Split in two halves, since they do not fit JavaScript's 32-bit operators. */
+function plainOffset(table: DataView, index: number): number {
+  const high = table.getUint32(index * ENTRY_BYTES) & OFFSET_HIGH;
+  const low = (table.getUint32(index * ENTRY_BYTES + 4) & OFFSET_LOW) >>> 0;
+  return high * 2 ** 32 + low;
+}
+
+function placeOf(table: DataView, index: number, clusterBits: number): ClusterPlace {
+  const high = table.getUint32(index * ENTRY_BYTES);
+  const low = table.getUint32(index * ENTRY_BYTES + 4);
+  if ((high & 0x40000000) !== 0) return deflatedPlace(high, low, clusterBits);
+  // Version 2 has no zero flag; there the bit is reserved and 0.
+  if ((low & 1) !== 0) return ZEROS;
+  const offset = plainOffset(table, index);
+  return offset === 0 ? ABSENT : { type: 'plain', offset };
+}
+
+/** A compressed cluster's offset has 70 - clusterBits bits; the bits above count the further sectors that it reaches into. */
+function deflatedPlace(high: number, low: number, clusterBits: number): ClusterPlace {
+  const highBits = 70 - clusterBits - 32;
+  const offset = (high & (2 ** highBits - 1)) * 2 ** 32 + low;
+  const furtherSectors = (high & 0x3fffffff) >>> highBits;
+  const sizeBytes = (furtherSectors + 1) * SECTOR_BYTES - (offset % SECTOR_BYTES);
+  return { type: 'deflated', offset, sizeBytes };
+}
