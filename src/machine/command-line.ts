@@ -1,0 +1,150 @@
+/** QEMU's command line out of a machine's shape: pure and stable, every block node explicit, so that no path is baked into an image. */
+import type { Disk, DiskInterface, DiskLayer, Firmware, MachineShape, Wiring } from './shape.ts';
+
+export const QEMU = 'qemu-system-x86_64';
+
+/** What a guest finds at the other end of its network: this host's loopback. */
+export const HOST_ADDRESS = '10.0.2.2';
+
+type Json = { readonly [key: string]: string | boolean | Json };
+
+/** Arguments for `qemu-system-x86_64`, in a fixed order; `extraArgs` come last. */
+export function commandLine(shape: MachineShape, wiring: Wiring): readonly string[] {
+  return [
+    '-nodefaults',
+    '-no-user-config',
+    ...['-machine', machineProperty(shape)],
+    ...acceleratorArguments(wiring),
+    ...['-cpu', shape.cpuModel],
+    ...['-smp', String(shape.cpus)],
+    ...['-m', `${Math.round(shape.memoryBytes / 2 ** 20)}M`],
+    ...['-display', 'none'],
+    ...['-vga', 'std'],
+    ...['-rtc', 'base=utc'],
+    ...firmwareArguments(shape.firmware),
+    ...kernelArguments(shape),
+    ...shape.disks.flatMap(diskArguments),
+    ...shape.cdroms.flatMap((path, index) => cdromArguments(path, index, shape.disks.length)),
+    // Bound to loopback and a port of the OS's choosing, which QMP tells: no race for a free one, no machine on the LAN.
+    ...['-netdev', 'user,id=net0,hostfwd=tcp:127.0.0.1:0-:22'],
+    ...['-device', `${shape.netDevice},netdev=net0,mac=52:54:00:12:34:56,romfile=`],
+    ...['-device', 'virtio-rng-pci'],
+    ...['-device', 'pvpanic'],
+    ...['-action', `panic=pause${shape.endsAtReboot ? ',reboot=shutdown' : ''}`],
+    ...Object.entries(shape.credentials).flatMap(([name, content]) => [
+      '-smbios',
+      `type=11,value=io.systemd.credential.binary:${name}=${Buffer.from(content).toString('base64')}`,
+    ]),
+    ...['-chardev', `socket,id=qmp,server=off,path=${escapeCommas(wiring.qmpSocket)}`],
+    ...['-mon', 'chardev=qmp,mode=control'],
+    '-chardev',
+    `socket,id=serial0,server=off,path=${escapeCommas(wiring.serialSocket)},logfile=${escapeCommas(wiring.serialLog)}`,
+    ...['-serial', 'chardev:serial0'],
+    ...shape.extraArgs,
+  ];
+}
+
+/**
+ * The layers of a disk as one nested block node, for `-blockdev` and, after `json:`, as a file name for qemu-img.
+ * Backing files are named here and nowhere else: a layer itself does not know where its parent lies.
+ */
+export function layersNode(layers: readonly DiskLayer[], access: 'read' | 'write'): Json {
+  const top = layers.at(-1);
+  if (!top) throw new Error('a disk needs at least one layer');
+  const below = layers.slice(0, -1);
+  const writable = access === 'write';
+  return {
+    driver: top.format,
+    'read-only': !writable,
+    ...(writable ? { discard: 'unmap', 'detect-zeroes': 'unmap' } : {}),
+    file: {
+      driver: 'file',
+      filename: top.path,
+      'read-only': !writable,
+      ...(writable ? { discard: 'unmap' } : {}),
+    },
+    ...(top.format === 'qcow2' && below.length > 0 ? { backing: layersNode(below, 'read') } : {}),
+  };
+}
+
+function machineProperty(shape: MachineShape): string {
+  const flash = shape.firmware.type === 'uefi' ? ',pflash0=firmware,pflash1=variables' : '';
+  return `${shape.machineType}${flash}`;
+}
+
+function acceleratorArguments(wiring: Wiring): readonly string[] {
+  return ['-accel', wiring.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi,tb-size=512'];
+}
+
+function firmwareArguments(firmware: Firmware): readonly string[] {
+  if (firmware.type === 'bios') return [];
+  return [
+    ...blockdev({
+      driver: 'raw',
+      'node-name': 'firmware',
+      'read-only': true,
+      file: { driver: 'file', filename: firmware.code, 'read-only': true },
+    }),
+    ...blockdev({
+      driver: 'raw',
+      'node-name': 'variables',
+      file: { driver: 'file', filename: firmware.variables },
+    }),
+  ];
+}
+
+function kernelArguments(shape: MachineShape): readonly string[] {
+  if (!shape.kernel) return [];
+  const { path, initrd, append } = shape.kernel;
+  return [
+    ...['-kernel', path],
+    ...(initrd === null ? [] : ['-initrd', initrd]),
+    ...(append === '' ? [] : ['-append', append]),
+  ];
+}
+
+const DEVICES: Readonly<Record<DiskInterface, (index: number) => readonly string[]>> = {
+  virtio: () => ['virtio-blk-pci'],
+  'virtio-scsi': (index) => [`virtio-scsi-pci,id=controller${index}`, `scsi-hd,bus=controller${index}.0`],
+  scsi: (index) => [`lsi53c895a,id=controller${index}`, `scsi-hd,bus=controller${index}.0`],
+  sata: (index) => [`ich9-ahci,id=controller${index}`, `ide-hd,bus=controller${index}.0`],
+  ide: () => ['ide-hd'],
+  nvme: (index) => [`nvme,serial=bake${index}`],
+};
+
+function diskArguments(disk: Disk, index: number): readonly string[] {
+  const devices = DEVICES[disk.interface](index);
+  const cache = { direct: false, 'no-flush': true };
+  return [
+    // A machine that is cut off is never stored, so waiting for the host's disk at every guest flush buys nothing.
+    ...blockdev({ ...layersNode(disk.layers, 'write'), 'node-name': `disk${index}`, cache }),
+    // The disk comes before CDs in the boot order: while it is empty the firmware falls through to the installer,
+    // and once it is installed a reboot does not start the installer again, under BIOS and UEFI alike. Index 0 belongs to
+    // a kernel that QEMU itself loads.
+    ...devices.flatMap((device, at) => [
+      '-device',
+      at === devices.length - 1 ? `${device},drive=disk${index},bootindex=${index + 1}` : device,
+    ]),
+  ];
+}
+
+function cdromArguments(path: string, index: number, disks: number): readonly string[] {
+  return [
+    ...blockdev({
+      driver: 'raw',
+      'node-name': `cd${index}`,
+      'read-only': true,
+      file: { driver: 'file', filename: path, 'read-only': true },
+    }),
+    ...['-device', `ide-cd,drive=cd${index},bootindex=${disks + index + 1}`],
+  ];
+}
+
+function blockdev(node: Json): readonly string[] {
+  return ['-blockdev', JSON.stringify(node)];
+}
+
+/** In an option of QEMU's `key=value` form a comma is written twice. */
+function escapeCommas(text: string): string {
+  return text.replaceAll(',', ',,');
+}

@@ -1,0 +1,292 @@
+/** A running virtual machine: started, watched, waited for, shut down or ended. It never outlives bake. */
+import { join } from 'node:path';
+import type { ProcessEnd, RunningProcess } from '../host/host.ts';
+import type { Connection } from '../host/sockets.ts';
+import type { Failure } from '../model/failure.ts';
+import type { GuestView } from '../model/failure-machine.ts';
+import type { JsonValue } from '../model/json.ts';
+import { fail, ok, type Result } from '../model/result.ts';
+import { quoteWords } from '../model/shell-words.ts';
+import { commandLine, QEMU } from './command-line.ts';
+import type { MachineContext } from './context.ts';
+import { openQmp, type Qmp } from './qmp.ts';
+import { type Serial, watchSerial } from './serial.ts';
+import type { Accelerator, MachineShape } from './shape.ts';
+import { shortDirectory } from './short-directory.ts';
+
+/** How long QEMU may take to open its sockets; on a busy host a second or two. */
+const START_TIMEOUT_MS = 60_000;
+const SCREENSHOT_TIMEOUT_MS = 5_000;
+const SERIAL_TAIL_LINES = 30;
+
+/** How a machine ended. `powered-off`: the guest did it itself; only then is its disk clean. `reset`: the guest rebooted, and it was started so that this ends it. */
+export type MachineEnd =
+  | { readonly type: 'powered-off' }
+  | { readonly type: 'reset' }
+  | { readonly type: 'died'; readonly ending: string };
+
+export interface Machine {
+  readonly qmp: Qmp;
+  readonly serial: Serial;
+  /** The port on 127.0.0.1 that leads to the guest's port 22. */
+  readonly sshPort: number;
+  /** A directory of this machine alone whose path is short enough for sockets. */
+  readonly directory: string;
+  readonly ended: Promise<MachineEnd>;
+  /**
+   * Waits for some work as long as that makes sense: it ends early, as a failure, when the guest panics or the machine
+   * ends. `during` completes the sentence "the guest powered off …". The work must end by itself when `signal` fires.
+   */
+  during<T>(
+    during: string,
+    work: (signal: AbortSignal) => Promise<Result<T, Failure>>,
+  ): Promise<Result<T, Failure>>;
+  /** What there is to see of the guest now; takes a picture of its screen if it still has one. */
+  view(): Promise<GuestView>;
+  /** Says what goes on; until the next phase each line of the console is shown with it. Null: somebody else tells it. */
+  phase(activity: string | null): void;
+  /** Requests over HTTP, for failure reports; the list may grow. */
+  showRequests(requests: readonly string[]): void;
+  /** Ends it at once, whatever the guest does. Its disk is worthless afterwards, unless it had powered off. Idempotent. */
+  end(): Promise<void>;
+}
+
+/** Starts a machine and connects to it. The guest starts to run at once. */
+export async function startMachine(
+  context: MachineContext,
+  shape: MachineShape,
+  accelerator: Accelerator,
+): Promise<Result<Machine, Failure>> {
+  const { host } = context;
+  const directory = await shortDirectory(host, context.scratch);
+  if (!directory.ok) return directory;
+  const serialLog = join(context.evidence, 'serial.log');
+  const wiring = {
+    accelerator,
+    qmpSocket: join(directory.value.path, 'qmp'),
+    serialSocket: join(directory.value.path, 'tty'),
+    serialLog,
+  };
+  // QEMU connects to bake and not the other way round: no polling for its sockets, and no line of the console is lost.
+  const qmpListener = await host.sockets.listen(wiring.qmpSocket);
+  const serialListener = await host.sockets.listen(wiring.serialSocket);
+  const args = commandLine(shape, wiring);
+  const said: string[] = [];
+  context.log(`$ ${quoteWords([QEMU, ...args])}`);
+  const started = await host.processes.start(QEMU, args, {
+    cwd: context.scratch,
+    env: context.env,
+    signal: context.signal,
+    onLine: (line) => {
+      said.push(line);
+      context.log(`qemu: ${line}`);
+    },
+  });
+  const cleanUp = async (): Promise<void> => {
+    qmpListener.close();
+    serialListener.close();
+    await directory.value.remove();
+  };
+  if (!started.ok) {
+    await cleanUp();
+    return started.failure.errno === 'ENOENT'
+      ? fail({ code: 'command-not-found', command: QEMU, package: 'qemu-system-x86' })
+      : started;
+  }
+
+  const process = started.value;
+  const connected = await connect(context, process, [serialListener, qmpListener]);
+  if (connected === null) {
+    process.kill('SIGKILL');
+    await process.ended;
+    await cleanUp();
+    const command = quoteWords([QEMU, ...args]);
+    return fail({ code: 'machine-did-not-start', command, tail: said.slice(-20) });
+  }
+  qmpListener.close();
+  serialListener.close();
+  return ok(await machineOf(context, process, connected, { ...directory.value, serialLog, said }));
+}
+
+interface Connected {
+  readonly serial: Connection;
+  readonly qmp: Qmp;
+  readonly sshPort: number;
+}
+
+/** Both connections and the negotiation, or null when QEMU ends or takes too long. */
+async function connect(
+  context: MachineContext,
+  process: RunningProcess,
+  [serialListener, qmpListener]: readonly [
+    { accept(signal: AbortSignal): Promise<Connection | null> },
+    { accept(signal: AbortSignal): Promise<Connection | null> },
+  ],
+): Promise<Connected | null> {
+  const giveUp = new AbortController();
+  void process.ended.then(() => giveUp.abort());
+  void context.host.clock.sleep(START_TIMEOUT_MS, giveUp.signal).then(() => giveUp.abort());
+  try {
+    const accepted = await Promise.all([
+      serialListener.accept(giveUp.signal),
+      qmpListener.accept(giveUp.signal),
+    ]);
+    const [serial, qmpConnection] = accepted;
+    if (serial === null || qmpConnection === null) return null;
+    const qmp = await openQmp(qmpConnection);
+    if (!qmp.ok) return null;
+    const network = await qmp.value.command('human-monitor-command', { 'command-line': 'info usernet' });
+    const port = network.ok
+      ? /HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)/.exec(String(network.value))
+      : null;
+    return port ? { serial, qmp: qmp.value, sshPort: Number(port[1]) } : null;
+  } finally {
+    giveUp.abort();
+  }
+}
+
+interface MachinePlace {
+  readonly path: string;
+  remove(): Promise<void>;
+  readonly serialLog: string;
+  readonly said: readonly string[];
+}
+
+async function machineOf(
+  context: MachineContext,
+  process: RunningProcess,
+  connected: Connected,
+  place: MachinePlace,
+): Promise<Machine> {
+  const { qmp } = connected;
+  let requests: readonly string[] = [];
+  let phase: string | null = null;
+  const serial = watchSerial((line) => {
+    context.log(`serial: ${line}`);
+    if (phase !== null && line.trim() !== '') context.progress(`${phase}: ${line.trim()}`);
+  });
+  connected.serial.onText(serial.feed);
+  let shutdownReason = '';
+  let stuck = '';
+  let tellPanic: (line: string) => void = () => {};
+  const pvpanic = new Promise<string>((resolve) => {
+    tellPanic = resolve;
+  });
+  qmp.onEvent(({ event, data }) => {
+    if (event === 'SHUTDOWN') shutdownReason = String(data['reason'] ?? '');
+    if (event === 'GUEST_PANICKED') tellPanic('it told its panic device');
+    if (event === 'STOP') void whyStopped(qmp).then(endStuck);
+  });
+  // QEMU halts such a guest for ever instead of ending.
+  const endStuck = (reason: string | null): void => {
+    if (reason === null) return;
+    stuck = reason;
+    process.kill('SIGKILL');
+  };
+  const ended = process.ended.then((end) =>
+    stuck === '' ? endOf(end, shutdownReason) : ({ type: 'died', ending: stuck } as const),
+  );
+  // The panic's own words, on the serial console, are worth more than the bare event: they get a moment to arrive.
+  const panicked = Promise.race([
+    serial.panicked,
+    pvpanic.then((line) => Promise.race([serial.panicked, context.host.clock.sleep(500).then(() => line)])),
+  ]);
+
+  const view = async (): Promise<GuestView> => ({
+    serial: serial.tail(SERIAL_TAIL_LINES),
+    serialLog: context.host.files.stamp(place.serialLog) === null ? null : place.serialLog,
+    screenshot: await screenshot(context, qmp, ended),
+    requests,
+  });
+
+  const during: Machine['during'] = async (what, work) => {
+    const stop = new AbortController();
+    const done = work(AbortSignal.any([stop.signal, context.signal]));
+    const first = await Promise.race([
+      done.then((result) => ({ type: 'done', result }) as const),
+      ended.then((end) => ({ type: 'ended', end }) as const),
+      panicked.then((line) => ({ type: 'panicked', line }) as const),
+    ]);
+    if (first.type === 'done') return first.result;
+    const guest = await view();
+    stop.abort();
+    // Programs that talk to the guest notice its end at once, instead of after their own time limits.
+    process.kill('SIGKILL');
+    await done;
+    return fail(
+      first.type === 'panicked'
+        ? { code: 'guest-panicked', line: first.line, guest }
+        : endFailure(first.end, what, place.said, guest),
+    );
+  };
+
+  return {
+    qmp,
+    serial,
+    sshPort: connected.sshPort,
+    directory: place.path,
+    ended,
+    during,
+    view,
+    phase(activity) {
+      phase = activity;
+      if (activity !== null) context.progress(activity);
+    },
+    showRequests: (made) => {
+      requests = made;
+    },
+    async end() {
+      process.kill('SIGKILL');
+      await ended;
+      qmp.close();
+      connected.serial.close();
+      await place.remove();
+    },
+  };
+}
+
+/** Why QEMU halted the guest, if it was for trouble that does not pass. */
+async function whyStopped(qmp: Qmp): Promise<string | null> {
+  const status = await qmp.command('query-status');
+  const state = status.ok ? (status.value as { readonly status?: JsonValue }).status : null;
+  if (state === 'io-error')
+    return "halted the guest, because its disk could not be written: is this host's disk full?";
+  if (state === 'internal-error')
+    return 'halted the guest, because the accelerator could not go on; `accelerator: tcg` does without KVM';
+  return null;
+}
+
+function endOf(end: ProcessEnd, reason: string): MachineEnd {
+  if (end.exitCode === 0 && reason === 'guest-shutdown') return { type: 'powered-off' };
+  if (end.exitCode === 0 && reason === 'guest-reset') return { type: 'reset' };
+  if (end.signal !== null) return { type: 'died', ending: `was ended by the signal ${end.signal}` };
+  return { type: 'died', ending: `ended with exit status ${end.exitCode}${reason ? ` (${reason})` : ''}` };
+}
+
+function endFailure(end: MachineEnd, during: string, said: readonly string[], guest: GuestView): Failure {
+  switch (end.type) {
+    case 'died':
+      return { code: 'machine-died', ending: end.ending, tail: said.slice(-20), guest };
+    case 'powered-off':
+      return { code: 'guest-powered-off-early', during, guest };
+    case 'reset':
+      return { code: 'machine-died', ending: `ended because the guest rebooted ${during}`, tail: [], guest };
+  }
+}
+
+/** Path of a picture of the screen, or null when the machine has ended. */
+async function screenshot(
+  context: MachineContext,
+  qmp: Qmp,
+  ended: Promise<MachineEnd>,
+): Promise<string | null> {
+  const filename = join(context.evidence, 'screen.png');
+  const giveUp = new AbortController();
+  const taken = await Promise.race([
+    qmp.command('screendump', { filename, format: 'png' }),
+    ended.then(() => null),
+    context.host.clock.sleep(SCREENSHOT_TIMEOUT_MS, giveUp.signal).then(() => null),
+  ]);
+  giveUp.abort();
+  return taken?.ok ? filename : null;
+}
