@@ -1,0 +1,111 @@
+/** Follows what ansible-playbook prints: which task of how many, which one failed, and what its module said. */
+
+const TASK = /^(?:TASK|RUNNING HANDLER) \[(.*)\] \*/;
+const FATAL = /^(?:fatal|failed): \[[^\]]*\](?: \(item=.*?\))?:? (?:=> |FAILED! => |UNREACHABLE! => )(.*)$/;
+const PARSE_ERROR = /^ERROR! (.*)$/;
+const MISSING = [
+  /Could not find or access '([^']+)'/,
+  /could not locate file in lookup: (\S+)/,
+  /the role '([^']+)' was not found/,
+  /Unable to retrieve file contents\s+Could not find or access '([^']+)'/,
+  /vars file (\S+) was not found/,
+  /Could not find specified file in role: (\S+)/,
+];
+
+export interface AnsibleTrouble {
+  readonly task: string;
+  readonly message: string;
+  readonly unreachable: boolean;
+}
+
+export interface AnsibleOutput {
+  /** Takes a line; gives the task's name when a new one starts. */
+  line(text: string): string | null;
+  /** How many tasks have started, handlers included. */
+  readonly started: number;
+  /** The last failure that was not ignored. */
+  trouble(): AnsibleTrouble | null;
+  /** What Ansible said before it ran anything: a playbook that it cannot read. */
+  error(): string | null;
+}
+
+export function followAnsible(): AnsibleOutput {
+  let task = '';
+  let started = 0;
+  let trouble: AnsibleTrouble | null = null;
+  let block: string[] | null = null;
+  let unreachable = false;
+  const error: string[] = [];
+  let inError = false;
+
+  /** Results are printed as JSON over several lines, up to a closing brace in the first column. */
+  const takeResult = (text: string): void => {
+    block?.push(text);
+    if (!block || (text !== '}' && !(block.length === 1 && text.endsWith('}')))) return;
+    trouble = { task, message: messageOf(block.join('\n')), unreachable };
+    block = null;
+  };
+
+  return {
+    get started() {
+      return started;
+    },
+    line(text) {
+      if (block) {
+        takeResult(text);
+        return null;
+      }
+      const fatal = FATAL.exec(text);
+      if (fatal) {
+        block = [];
+        unreachable = text.includes('UNREACHABLE!');
+        takeResult(fatal[1] ?? '');
+        return null;
+      }
+      if (text === '...ignoring') trouble = null;
+      const parseError = PARSE_ERROR.exec(text);
+      inError = parseError !== null || (inError && text !== '');
+      if (inError) error.push(parseError?.[1] ?? text);
+      const next = TASK.exec(text);
+      if (!next) return null;
+      task = next[1] ?? '';
+      started += 1;
+      return task;
+    },
+    trouble: () => trouble,
+    error: () => (error.length === 0 ? null : error.join('\n')),
+  };
+}
+
+/** The file that a message says Ansible looked for in vain, or null. */
+export function missingFile(message: string): string | null {
+  for (const pattern of MISSING) {
+    const match = pattern.exec(message);
+    if (match?.[1]) return match[1].replace(/[.,]$/, '');
+  }
+  return null;
+}
+
+/** What a person wants to read of a module's result: its message, then what the command printed. */
+function messageOf(json: string): string {
+  try {
+    const result = JSON.parse(json) as {
+      readonly msg?: unknown;
+      readonly stderr?: string;
+      readonly stdout?: string;
+      readonly module_stderr?: string;
+      readonly module_stdout?: string;
+    };
+    const parts = [
+      typeof result.msg === 'string' ? result.msg : JSON.stringify(result.msg ?? ''),
+      result.stderr ?? result.module_stderr ?? '',
+      result.stdout ?? result.module_stdout ?? '',
+    ];
+    return parts
+      .map((part) => part.trim())
+      .filter((part) => part !== '' && part !== '""')
+      .join('\n');
+  } catch {
+    return json;
+  }
+}

@@ -1,0 +1,165 @@
+/** Runs playbooks against a booted disk: galaxy requirements, a check before the boot, one ansible-playbook each. */
+import { join, relative } from 'node:path';
+import type { Failure } from '../../model/failure.ts';
+import { fail, ok, type Result } from '../../model/result.ts';
+import type { AnsibleOptions } from '../ansible-provision.ts';
+import type { StageContext, StageReturn } from '../kind.ts';
+import type { Guest } from '../machine/guest.ts';
+import { provision } from '../machine/provision.ts';
+import { type AnsibleSetup, ansibleEnvironment, ansibleSetup } from './environment.ts';
+import { type AnsibleOutput, followAnsible, missingFile } from './output.ts';
+
+/** Exit statuses of ansible-playbook, as its manual has them. */
+const HOSTS_UNREACHABLE = 4;
+const TAIL_LINES = 20;
+
+/** The whole stage. */
+export async function provisionByAnsible(
+  options: AnsibleOptions,
+  context: StageContext,
+): Promise<Result<StageReturn, Failure>> {
+  const env = await ansibleEnvironment(options, context);
+  if (!env.ok) return env;
+  const installed = await installRequirements(options, context, env.value);
+  if (!installed.ok) return installed;
+  const totals: number[] = [];
+  for (const playbook of options.playbooks) {
+    const counted = await countTasks(playbook, options, context, env.value);
+    if (!counted.ok) return counted;
+    totals.push(counted.value);
+  }
+  return await provision(options, context, async (guest) => {
+    const setup = await ansibleSetup(options, context, guest.ssh(), env.value);
+    if (!setup.ok) return setup;
+    for (const [index, playbook] of options.playbooks.entries()) {
+      const played = await play(
+        { playbook, total: totals[index] ?? 0 },
+        context,
+        options,
+        guest,
+        setup.value,
+      );
+      if (!played.ok) return played;
+    }
+    // A playbook that rebooted the machine has cut bake's own connection; what follows needs one that works.
+    return (await guest.bootId()) === null
+      ? await guest.logInAgain('usable', null, options.ssh.timeout)
+      : ok(undefined);
+  });
+}
+
+async function installRequirements(
+  options: AnsibleOptions,
+  context: StageContext,
+  env: AnsibleSetup['env'],
+): Promise<Result<void, Failure>> {
+  if (options.requirements === undefined) return ok(undefined);
+  context.progress(`installing ${options.requirements}`);
+  const galaxy = join(context.scratch, 'ansible', 'galaxy');
+  const file = join(context.files, options.requirements);
+  for (const [sort, flag, place] of [
+    ['role', '--roles-path', 'roles'],
+    ['collection', '--collections-path', 'collections'],
+  ] as const) {
+    const args = [sort, 'install', '-r', file, flag, join(galaxy, place)];
+    const done = await context.exec('ansible-galaxy', args, { cwd: context.files, env });
+    if (!done.ok) return done;
+  }
+  return ok(undefined);
+}
+
+/** Reads a playbook as Ansible does, before anything is booted for it; the number of tasks it knows of by then. */
+async function countTasks(
+  playbook: string,
+  options: AnsibleOptions,
+  context: StageContext,
+  env: AnsibleSetup['env'],
+): Promise<Result<number, Failure>> {
+  context.progress(`reading ${playbook}`);
+  const output = followAnsible();
+  const inventory = `${options.host},`;
+  const listed = await context.exec(
+    'ansible-playbook',
+    ['--list-tasks', '--inventory', inventory, playbook],
+    {
+      cwd: context.files,
+      env,
+      quiet: true,
+      onLine: (line) => void output.line(line),
+    },
+  );
+  // Plays are listed in the same form, but less deep.
+  if (listed.ok) return ok([...listed.value.stdout.matchAll(/^ {6}\S.*\tTAGS: \[/gm)].length);
+  const problem = output.error();
+  if (problem === null) return listed;
+  const file = missingFile(problem);
+  return file === null
+    ? fail({ code: 'playbook-unusable', playbook, problem })
+    : fail({ code: 'ansible-input-missing', playbook, file: shown(context, file), message: problem });
+}
+
+async function play(
+  { playbook, total }: { readonly playbook: string; readonly total: number },
+  context: StageContext,
+  options: AnsibleOptions,
+  guest: Guest,
+  setup: AnsibleSetup,
+): Promise<Result<void, Failure>> {
+  const output = followAnsible();
+  const tail: string[] = [];
+  const played = await guest.machine.during(`while ${playbook} ran`, async () =>
+    ok(
+      await context.exec('ansible-playbook', [...setup.args, playbook], {
+        cwd: context.files,
+        env: setup.env,
+        timeoutMs: options.timeout,
+        onLine: (line) => {
+          tail.push(line);
+          if (tail.length > TAIL_LINES) tail.shift();
+          const task = output.line(line);
+          if (task === null) return;
+          // Facts, handlers and dynamic includes are not among the tasks that were counted before.
+          const of = Math.max(total, output.started);
+          context.progress(
+            `${playbook}: task ${output.started} of ${of}: ${task}`,
+            (output.started - 1) / of,
+          );
+        },
+      }),
+    ),
+  );
+  if (!played.ok) return played;
+  return played.value.ok
+    ? ok(undefined)
+    : fail(await failureOf(played.value.failure, playbook, context, guest, output, tail));
+}
+
+async function failureOf(
+  failure: Failure,
+  playbook: string,
+  context: StageContext,
+  guest: Guest,
+  output: AnsibleOutput,
+  tail: readonly string[],
+): Promise<Failure> {
+  if (failure.code !== 'command-failed') return failure;
+  const trouble = output.trouble();
+  const message = trouble?.message ?? output.error();
+  if (message === null) return failure;
+  const file = missingFile(message);
+  if (file !== null) return { code: 'ansible-input-missing', playbook, file: shown(context, file), message };
+  return {
+    code: 'ansible-task-failed',
+    playbook,
+    task: trouble?.task ?? '',
+    message,
+    unreachable: trouble?.unreachable ?? failure.exitCode === HOSTS_UNREACHABLE,
+    tail,
+    guest: await guest.machine.view(),
+  };
+}
+
+/** A path as the user would write it: relative to the pipeline file. */
+function shown(context: StageContext, file: string): string {
+  return file.startsWith(`${context.files}/`) ? relative(context.files, file) : file;
+}

@@ -1,0 +1,37 @@
+/** The registry of stage kinds: one line each. Loaded late, because every kind brings its schema with it. */
+import { ansibleProvisionStage } from './ansible-provision.ts';
+import { checksumsStage } from './checksums.ts';
+import { diskConvertStage } from './disk-convert.ts';
+import { fetchIsoStage } from './fetch-iso.ts';
+import type { StageKind } from './kind.ts';
+import { ovfPackStage } from './ovf-pack.ts';
+import { qcow2ToVmdkStage } from './qcow2-to-vmdk.ts';
+import { qemuInstallStage } from './qemu-install.ts';
+import { runStage } from './run.ts';
+import { seedIsoStage } from './seed-iso.ts';
+import { shellProvisionStage } from './shell-provision.ts';
+import { vagrantBoxStage } from './vagrant-box.ts';
+
+const KINDS: readonly StageKind[] = [
+  runStage as unknown as StageKind,
+  fetchIsoStage as unknown as StageKind,
+  qemuInstallStage as unknown as StageKind,
+  ansibleProvisionStage as unknown as StageKind,
+  shellProvisionStage as unknown as StageKind,
+  qcow2ToVmdkStage as unknown as StageKind,
+  ovfPackStage as unknown as StageKind,
+  checksumsStage as unknown as StageKind,
+  diskConvertStage as unknown as StageKind,
+  seedIsoStage as unknown as StageKind,
+  vagrantBoxStage as unknown as StageKind,
+];
+
+/** All kinds, in the order in which they are documented. */
+export function stageKinds(): readonly StageKind[] {
+  return KINDS;
+}
+
+/** The kind with this name, or undefined. */
+export function stageKind(name: string): StageKind | undefined {
+  return KINDS.find((kind) => kind.name === name);
+}

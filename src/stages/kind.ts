@@ -1,0 +1,161 @@
+/** What a stage kind is: one definition from which validation, JSON Schema, documentation, fingerprint and execution come. */
+import type { z } from 'zod';
+import type { Host } from '../host/host.ts';
+import type { Content } from '../model/artifact.ts';
+import type { Failure } from '../model/failure.ts';
+import type { JsonValue } from '../model/json.ts';
+import type { ArtifactRef, Template } from '../model/plan.ts';
+import type { Result } from '../model/result.ts';
+
+/** An option that takes an artifact: an output of another stage, or a file of the checkout. */
+export type ArtifactOption = { readonly $artifact: ArtifactRef } | { readonly $file: string };
+
+/** An option whose text may hold references to artifacts. */
+export type TextOption = string | { readonly $text: Template };
+
+/** The files of the checkout, as input discovery sees them; every look is remembered, so that a change of the answer is noticed. */
+export interface InputFinder {
+  /** The text of a file, relative to the pipeline file; null when there is no such file. */
+  readText(path: string): Promise<string | null>;
+  /** A YAML file parsed to plain JSON (anchors resolved, unknown tags as plain values); null when there is no such file, a failure text when it is no YAML. */
+  readYaml(path: string): Promise<{ readonly value: JsonValue } | { readonly problem: string } | null>;
+  kindOf(path: string): Promise<'file' | 'directory' | 'other' | null>;
+  /** Every file below a directory, sorted; empty when it does not exist. */
+  list(directory: string): Promise<readonly string[]>;
+}
+
+/** `bake.lock` beside the pipeline file, committed by the user: what only the network could tell, remembered. Keys and values are plain text. */
+export interface LockFile {
+  get(key: string): string | null;
+  set(key: string, value: string): void;
+}
+
+/** What a tool is called and how its version is found. */
+export interface Tool {
+  /** As found on PATH, or `node:<component>` for a version out of `process.versions`, such as `node:zlib`. */
+  readonly name: string;
+  /** Arguments that print its version; `['--version']` when absent. */
+  readonly versionArguments?: readonly string[];
+}
+
+/** An input as a running stage gets it. */
+export interface StagedInput {
+  /** Absolute path for reading only. For a tree, the directory. For layers, the topmost; see `layers`. */
+  readonly path: string;
+  readonly content: Content;
+  /** Absolute paths of all layers, lowest first; one element for a plain file. */
+  readonly layers: readonly string[];
+}
+
+/** The narrow door through which a running stage sees the world. */
+export interface StageContext {
+  /** Absolute path of the empty directory in which the stage runs; on the file system of the cache. */
+  readonly workspace: string;
+  /** False when the workspace is the checkout itself, whose files are the user's own. */
+  readonly isolated: boolean;
+  /** Absolute path of a scratch directory, removed after the stage. */
+  readonly scratch: string;
+  /** Absolute directory beside the log in which may be left what helps to understand a failure (a screenshot, a console log); emptied when the stage starts. */
+  readonly evidence: string;
+  /**
+   * Absolute path of a directory that belongs to this fingerprint, on the file system of the cache: it survives a failed
+   * or killed attempt, so that a download is resumed, and is removed once a result is stored.
+   */
+  readonly persistent: string;
+  /** Absolute directory that holds the files of the checkout that the stage declared or that `inputs` discovered, and nothing else, at their paths relative to the pipeline file. */
+  readonly files: string;
+  /** The artifact behind an option. */
+  input(option: ArtifactOption): StagedInput;
+  /** The text of an option, with the staged path (relative to the workspace) in place of every reference. */
+  text(option: TextOption): string;
+  /** Absolute path where an output must be left. */
+  output(name: string): string;
+  /** The stage's environment: the fixed one, `env`, `pass_env` and secrets. */
+  readonly env: { readonly [name: string]: string };
+  /** Runs a tool to its end in the workspace: logged, masked, ended with its whole process group when `signal` fires. */
+  exec(file: string, args: readonly string[], options?: ExecOptions): Promise<Result<ExecResult, Failure>>;
+  /** Adds a line to the stage's log. */
+  log(line: string): void;
+  /** Says what is being done right now; `fraction` from 0 to 1 when known. */
+  progress(activity: string, fraction?: number): void;
+  /** Fires when the stage must stop: timeout, Ctrl-C, another stage's failure. */
+  readonly signal: AbortSignal;
+  readonly host: Host;
+  /** Values that must never be written to a log, added to those of `secrets`: temporary passwords and keys. */
+  mask(secret: string): void;
+  /** Name of the action, for messages. */
+  readonly action: string;
+}
+
+export interface ExecOptions {
+  readonly cwd?: string;
+  readonly env?: { readonly [name: string]: string };
+  readonly input?: string;
+  /** Exit statuses that are no failure; `[0]` when absent. */
+  readonly exitCodes?: readonly number[];
+  /** Called for every line, besides the log. */
+  readonly onLine?: (line: string) => void;
+  /** Keep the output out of the log: it is data, returned in `stdout`. */
+  readonly quiet?: boolean;
+  readonly timeoutMs?: number;
+}
+
+export interface ExecResult {
+  readonly exitCode: number;
+  /** Whole standard output; only the last MiB when not `quiet`. */
+  readonly stdout: string;
+}
+
+/** What `run` gives back when all went well: nothing, or the layers of an output that is not a plain file. */
+export interface StageReturn {
+  /** Outputs made of layers: for each the digests it rests on (from its input) followed by the file the stage left at `output(name)`. */
+  readonly layered?: { readonly [output: string]: StagedInput };
+  /** Outputs that are an upstream artifact unchanged: its content is taken as it is, so that no byte is read or moved. The stage leaves a link at `output(name)` all the same. */
+  readonly unchanged?: { readonly [output: string]: StagedInput };
+}
+
+/** The definition of a kind; see docs/design/kinds.md. */
+export interface StageKind<Schema extends z.ZodType = z.ZodType> {
+  readonly name: string;
+  /** Raised whenever the same options and inputs would give another result: the hold on our own code. */
+  readonly version: number;
+  /** One line. */
+  readonly summary: string;
+  /** Markdown for `bake stages <kind>` and docs/stages. */
+  readonly description: string;
+  /** A whole pipeline that plans. */
+  readonly example: string;
+  readonly options: Schema;
+  /** Outputs by name with their default paths and a sentence each; a pipeline's `outputs` may move them. */
+  outputs(options: z.output<Schema>): {
+    readonly [name: string]: { readonly path: string; readonly description: string };
+  };
+  /** Tools whose versions enter the fingerprint. */
+  tools(options: z.output<Schema>): readonly Tool[];
+  /** Whether the platform (`linux/x64`) enters the fingerprint. */
+  readonly platformSensitive?: boolean;
+  /** Options that change how a result is made but not what it is (timeouts, ports, display): left out of the manifest. `ssh.timeout` names one within another. */
+  readonly unhashed?: readonly string[];
+  /** Files of the checkout that the options imply, relative to the pipeline file: a playbook's roles, a served directory. */
+  inputs?(options: z.output<Schema>, finder: InputFinder): Promise<Result<readonly string[], Failure>>;
+  /**
+   * Replaces what only the network can tell (a checksum file) by what `bake.lock` says, before the fingerprint is taken.
+   * With `host` null (plan) it must not ask the network: the value is null when the lock is silent.
+   */
+  pin?(
+    options: z.output<Schema>,
+    lock: LockFile,
+    host: Host | null,
+    signal: AbortSignal,
+  ): Promise<Result<z.output<Schema> | null, Failure>>;
+  /** Checks beyond the schema, before anything runs: one sentence per problem, with the path of the option it is about. */
+  check?(
+    options: z.output<Schema>,
+  ): readonly { readonly path: readonly (string | number)[]; readonly problem: string }[];
+  run(options: z.output<Schema>, context: StageContext): Promise<Result<StageReturn, Failure>>;
+}
+
+/** Gives a definition its types; the identity otherwise. */
+export function defineStage<Schema extends z.ZodType>(kind: StageKind<Schema>): StageKind<Schema> {
+  return kind;
+}

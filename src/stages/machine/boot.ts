@@ -1,0 +1,118 @@
+/** From a stage's options to a running machine: accelerator, firmware, login. */
+import { join } from 'node:path';
+import { findAccelerator } from '../../machine/accelerator.ts';
+import { prepareFirmware } from '../../machine/firmware.ts';
+import { type Machine, startMachine } from '../../machine/machine.ts';
+import type {
+  Accelerator,
+  DiskInterface,
+  DiskLayer,
+  Firmware,
+  MachineShape,
+  NetDevice,
+} from '../../machine/shape.ts';
+import { type LoginMethod, prepareLogin, type SshLogin } from '../../machine/ssh-login.ts';
+import type { Failure } from '../../model/failure.ts';
+import { fail, ok, type Result } from '../../model/result.ts';
+import type { ArtifactOption, StageContext } from '../kind.ts';
+import type { SshOptions } from './options.ts';
+
+/** Options of hardware, as validated. */
+export interface Hardware {
+  readonly memory: number;
+  readonly cpus: number;
+  readonly cpu_model: string;
+  readonly machine_type: 'pc' | 'q35';
+  readonly firmware: 'bios' | 'uefi';
+  readonly disk_interface: DiskInterface;
+  readonly net_device: NetDevice;
+  readonly extra_args: readonly string[];
+  readonly accelerator: 'auto' | Accelerator;
+}
+
+/** What a kind adds to the hardware. */
+export interface Media {
+  readonly layers: readonly DiskLayer[];
+  readonly cdroms?: readonly string[];
+  readonly kernel?: MachineShape['kernel'];
+  /** Variables of an earlier stage; empty ones when absent. */
+  readonly efivars?: ArtifactOption | undefined;
+  readonly login?: SshLogin | null;
+  readonly endsAtReboot?: boolean;
+}
+
+/** Starts a machine with this hardware and media; the guest runs when it resolves. */
+export async function bootMachine(
+  context: StageContext,
+  hardware: Hardware,
+  media: Media,
+): Promise<Result<Machine, Failure>> {
+  const accelerator = await chooseAccelerator(context, hardware.accelerator);
+  const firmware = await firmwareOf(context, hardware.firmware, media.efivars);
+  if (!firmware.ok) return firmware;
+  const key = media.login?.temporaryKey ?? null;
+  const shape: MachineShape = {
+    machineType: hardware.machine_type,
+    cpuModel: hardware.cpu_model,
+    cpus: hardware.cpus,
+    memoryBytes: hardware.memory,
+    firmware: firmware.value,
+    disks: [{ layers: media.layers, interface: hardware.disk_interface }],
+    cdroms: media.cdroms ?? [],
+    kernel: media.kernel ?? null,
+    netDevice: hardware.net_device,
+    credentials: key === null ? {} : { 'ssh.authorized_keys.root': `${key}\n` },
+    endsAtReboot: media.endsAtReboot ?? false,
+    extraArgs: hardware.extra_args,
+  };
+  context.progress('starting the machine');
+  return await startMachine(context, shape, accelerator);
+}
+
+/** Key or password files for a login as the options say; kept in the scratch directory. */
+export async function loginOf(context: StageContext, ssh: SshOptions): Promise<Result<SshLogin, Failure>> {
+  const directory = join(context.scratch, 'login');
+  const made = await context.host.files.makeDirectory(directory);
+  if (!made.ok) return made;
+  const closed = await context.host.files.chmod(directory, 0o700);
+  if (!closed.ok) return closed;
+  const method = methodOf(context, ssh);
+  return method.ok ? await prepareLogin(context, ssh.user, method.value, directory) : method;
+}
+
+function methodOf(context: StageContext, ssh: SshOptions): Result<LoginMethod, Failure> {
+  if (ssh.private_key) return ok({ type: 'private-key', path: context.input(ssh.private_key).path });
+  if (ssh.password !== undefined) return ok({ type: 'password', password: ssh.password });
+  if (ssh.password_from === undefined) return ok({ type: 'temporary' });
+  const password = context.env[ssh.password_from];
+  if (password !== undefined) return ok({ type: 'password', password });
+  return fail({
+    code: 'stage-refused',
+    problem: `\`ssh.password_from\` names ${ssh.password_from}, which is no variable of this stage`,
+    hint: `add \`secrets: [${ssh.password_from}]\` to the stage`,
+  });
+}
+
+async function chooseAccelerator(
+  context: StageContext,
+  wanted: Hardware['accelerator'],
+): Promise<Accelerator> {
+  if (wanted !== 'auto') return wanted;
+  const found = await findAccelerator(context.host, context);
+  const slow = found.accelerator === 'tcg' ? ': everything in the machine takes several times longer' : '';
+  context.log(`accelerator ${found.accelerator}: ${found.reason}${slow}`);
+  return found.accelerator;
+}
+
+async function firmwareOf(
+  context: StageContext,
+  firmware: Hardware['firmware'],
+  efivars: ArtifactOption | undefined,
+): Promise<Result<Firmware, Failure>> {
+  if (firmware === 'bios') return ok({ type: 'bios' });
+  return await prepareFirmware(
+    context.host.files,
+    context.scratch,
+    efivars ? context.input(efivars).path : null,
+  );
+}

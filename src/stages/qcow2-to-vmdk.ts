@@ -1,0 +1,74 @@
+/** The kind `qcow2-to-vmdk`: the disk of an appliance, as a stream-optimized VMDK that bake writes itself. */
+import { z } from 'zod';
+import { zlibCompressor } from '../formats/grain-compressor.ts';
+import { ADAPTER_TYPES } from '../formats/vmdk-geometry.ts';
+import { writeVmdkStream } from '../formats/vmdk-stream.ts';
+import type { Failure } from '../model/failure.ts';
+import { ok } from '../model/result.ts';
+import { withDisk } from './images/open-disk.ts';
+import { defineStage } from './kind.ts';
+import { artifact } from './options.ts';
+
+const options = z.strictObject({
+  disk: artifact().describe('The disk: qcow2 (also in layers), raw, or what else qemu-img can read'),
+  adapter: z
+    .enum(ADAPTER_TYPES, {
+      error: ({ input }) =>
+        input === 'pvscsi'
+          ? 'a VMDK cannot say `pvscsi`: leave the adapter out here and say `controller: pvscsi` in `ovf-pack`'
+          : `expected one of ${ADAPTER_TYPES.map((name) => `\`${name}\``).join(', ')}`,
+    })
+    .prefault('lsilogic')
+    .describe('The adapter that the VMDK names; all of VMware and VirtualBox take `lsilogic`'),
+  compression: z
+    .int()
+    .min(1)
+    .max(9)
+    .prefault(6)
+    .describe('Level of compression, from 1 (quick) to 9 (small)'),
+  tools_version: z
+    .string()
+    .regex(/^\d+$/, { error: 'expected a number' })
+    .prefault('2147483647')
+    .describe('The version of VMware Tools inside; the default says that the guest looks after them itself'),
+});
+
+export const qcow2ToVmdkStage = defineStage({
+  name: 'qcow2-to-vmdk',
+  version: 1,
+  summary: 'Convert a disk to the stream-optimized VMDK that OVF appliances carry',
+  description: `The same disk gives the same bytes, on every host with the same zlib: the content ID comes from the content, and
+nothing in the file depends on time, paths or the number of processors. The image ends right after its footer, as VMware's
+readers need it to agree with a manifest.
+
+Clusters that a qcow2 image does not hold, and all grains of zeros, are left out. Run \`fstrim\` in the guest, with
+\`discard\` on, to keep deleted files out of the appliance.`,
+  example: `bake: 1
+name: appliance-disk
+stages:
+  qcow2-to-vmdk:
+    uses: qcow2-to-vmdk
+    with:
+      disk: disk.qcow2
+`,
+  options,
+  outputs: () => ({ vmdk: { path: 'disk.vmdk', description: 'The stream-optimized VMDK' } }),
+  // Another zlib may find other, equally right bytes for the same grain.
+  tools: () => [{ name: 'node:zlib' }],
+  run: (given, context) =>
+    withDisk<Record<string, never>>(context, context.input(given.disk), async (disk) => {
+      const written = await context.host.files.withWriter(context.output('vmdk'), (sink) =>
+        writeVmdkStream(disk, sink, {
+          adapter: given.adapter,
+          toolsVersion: given.tools_version,
+          compressor: zlibCompressor(given.compression),
+          onProgress: (fraction) => context.progress('compressing', fraction),
+          signal: context.signal,
+        }),
+      );
+      if (!written.ok) return written satisfies { failure: Failure };
+      const { capacityBytes, grains, sizeBytes } = written.value;
+      context.log(`${grains} grains of a disk of ${capacityBytes} bytes became ${sizeBytes} bytes`);
+      return ok({});
+    }),
+});
