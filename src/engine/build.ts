@@ -1,0 +1,147 @@
+/** Builds the actions of a plan: p-graph over them, each settled when all before it ended well. */
+import { PGraph, PGraphError } from 'p-graph';
+import type { FinishedAction } from '../model/event.ts';
+import type { PlannedAction } from '../model/plan.ts';
+import { placedAt } from './placement.ts';
+import type { Prepared } from './prepare.ts';
+import { ResourcePool } from './resources.ts';
+import type { Session } from './session.ts';
+import { Settler } from './settle.ts';
+import type { Settled } from './settled.ts';
+import { isGood, notBegun } from './settled.ts';
+import type { ActionState, CheckoutState } from './state.ts';
+
+export interface BuildOptions {
+  readonly jobs: number;
+  /** Go on with what does not depend on a failed action. */
+  readonly keepGoing: boolean;
+  readonly isForced: (action: PlannedAction) => boolean;
+}
+
+export interface Built {
+  /** In the order of the plan. */
+  readonly settled: readonly Settled[];
+  readonly finished: readonly FinishedAction[];
+  /** What the checkout is to remember. */
+  readonly actions: CheckoutState['actions'];
+}
+
+/** More than `jobs` may be underway, for some only look something up, or wait for another process. */
+const UNDERWAY_PER_JOB = 2;
+
+/**
+ * Brings every prepared action to its outcome. Resolves when nothing runs any more, also after a failure or Ctrl-C; says
+ * all that happens through the session's events but for the start and end of the run.
+ */
+export async function buildActions(
+  session: Session,
+  prepared: readonly Prepared[],
+  options: BuildOptions,
+): Promise<Built> {
+  const { state, host } = session;
+  const actions = prepared.map((one) => one.action);
+  const lengths = new Map(actions.map(({ name }) => [name, state.actions[name]?.durationMs ?? 1]));
+  const urgency = pathLengths(actions, lengths);
+  const report = (settled: Settled) =>
+    session.emit({ type: 'action-finished', action: finishedAction(settled) });
+  const settler = new Settler(session, prepared, {
+    pool: new ResourcePool(options.jobs, host.memoryBytes),
+    isForced: options.isForced,
+    urgencyOf: (name) => urgency.get(name) ?? 0,
+    onAgain: report,
+  });
+  let isStopping = false;
+
+  const settle = async (action: PlannedAction): Promise<Settled> => {
+    const nowMs = host.clock.nowMs();
+    if (session.signal.aborted) return notBegun(action, 'cancelled', 'the run was stopped', nowMs);
+    const obstacle = action.needs
+      .map((need) => settler.outcomeOf(need))
+      .find((need) => need && !isGood(need));
+    if (obstacle) {
+      const outcome = obstacle.outcome === 'cancelled' ? 'cancelled' : 'blocked';
+      return notBegun(action, outcome, `${obstacle.action.name} ${wordFor(obstacle)}`, nowMs);
+    }
+    if (isStopping) return notBegun(action, 'cancelled', 'another stage failed', nowMs);
+    return settler.settle(action.name);
+  };
+
+  const graph = new PGraph(
+    new Map(
+      actions.map((action) => [
+        action.name,
+        {
+          priority: lengths.get(action.name) ?? 1,
+          run: async () => {
+            const settled = await settle(action);
+            settler.record(settled);
+            if (settled.outcome === 'failed' && !options.keepGoing) isStopping = true;
+            report(settled);
+          },
+        },
+      ]),
+    ),
+    actions.flatMap((action) => action.needs.map((need): [string, string] => [need, action.name])),
+  );
+  try {
+    await graph.run({ concurrency: options.jobs * UNDERWAY_PER_JOB, continue: true });
+  } catch (error) {
+    // Nodes do not throw but for bugs: the bug itself is what can be told of, not the graph around it.
+    const [bug] = error instanceof PGraphError ? error.taskErrors : [];
+    throw bug instanceof Error ? bug : error;
+  }
+
+  const settled = actions.map(({ name }) => settler.outcomeOf(name) as Settled);
+  return {
+    settled,
+    finished: settled.map(finishedAction),
+    actions: { ...state.actions, ...Object.fromEntries(settled.flatMap(newState)) },
+  };
+}
+
+/** The reported form of a settled action. */
+function finishedAction(settled: Settled): FinishedAction {
+  const { action, result } = settled;
+  return {
+    name: action.name,
+    stage: action.stage,
+    kind: action.kind,
+    outcome: settled.outcome,
+    fingerprint: settled.pinned?.fingerprint ?? null,
+    reasons: settled.reasons,
+    startedAtMs: settled.startedAtMs,
+    durationMs: settled.durationMs,
+    storedDurationMs: settled.outcome === 'built' ? null : (result?.durationMs ?? null),
+    outputs: (result?.artifacts ?? []).map((artifact) => ({
+      artifact,
+      placedAt: placedAt(action, artifact),
+    })),
+    logFile: settled.logFile,
+    failure: settled.failure,
+  };
+}
+
+function newState(settled: Settled): readonly [string, ActionState][] {
+  const { action, pinned, result, placed } = settled;
+  // What is not cached has no result to be fresh by.
+  if (!isGood(settled) || pinned === null || result === null || !action.cacheable) return [];
+  return [[action.name, { fingerprint: pinned.fingerprint, durationMs: result.durationMs, placed }]];
+}
+
+function wordFor({ outcome }: Settled): string {
+  return outcome === 'blocked' ? 'was blocked' : outcome === 'cancelled' ? 'was stopped' : 'failed';
+}
+
+/** For each action the length of the longest way from it to an end, itself included. */
+function pathLengths(
+  actions: readonly PlannedAction[],
+  lengths: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
+  const longest = new Map<string, number>();
+  for (const action of [...actions].reverse()) {
+    const own = (longest.get(action.name) ?? 0) + (lengths.get(action.name) ?? 1);
+    longest.set(action.name, own);
+    for (const need of action.needs) longest.set(need, Math.max(longest.get(need) ?? 0, own));
+  }
+  return longest;
+}

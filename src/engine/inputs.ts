@@ -1,0 +1,126 @@
+/** Which files of the checkout a list of patterns names: files and links, each with the stamp it had when it was found. */
+import type { Stamp } from '../host/host.ts';
+import { byCodeUnit } from '../model/json.ts';
+import { suggest } from '../model/suggest.ts';
+import type { Looks } from './looks.ts';
+import type { Pattern, Segment } from './patterns.ts';
+import { asksForHidden, matchesPattern, matchesSegment, parsePattern } from './patterns.ts';
+
+export interface FoundInputs {
+  /** Relative path → stamp, sorted by path; only files and links. */
+  readonly files: ReadonlyMap<string, Stamp>;
+  /** Patterns that match nothing, as written. */
+  readonly unmatched: readonly string[];
+  /** Named outright, but neither file, directory nor link. */
+  readonly special: readonly string[];
+}
+
+/**
+ * Finds what patterns name, in order: a later `!` takes away what earlier ones found. A directory means everything below
+ * it. Hidden names count when they are named or are below a directory that is; `.git`, the cache directory and what the
+ * pipeline places are never found by a wildcard.
+ */
+export function findInputs(patterns: readonly string[], looks: Looks): FoundInputs {
+  const found = new Map<string, Stamp>();
+  const unmatched: string[] = [];
+  const special: string[] = [];
+  for (const entry of patterns) {
+    const pattern = parsePattern(entry);
+    if (pattern.excludes) {
+      for (const path of [...found.keys()]) if (matchesPattern(pattern, path)) found.delete(path);
+      continue;
+    }
+    const matched = matchedBy(pattern, looks);
+    if (matched.size === 0) {
+      const isSpecial = pattern.literal && looks.stamp(literalPath(pattern))?.type === 'other';
+      (isSpecial ? special : unmatched).push(entry);
+    }
+    for (const [path, stamp] of matched) found.set(path, stamp);
+  }
+  const sorted = [...found].sort(([a], [b]) => byCodeUnit(a, b));
+  return { files: new Map(sorted), unmatched, special };
+}
+
+function literalPath(pattern: Pattern): string {
+  return (pattern.alternatives[0] ?? []).map((part) => (part.type === 'name' ? part.name : '')).join('/');
+}
+
+function matchedBy(pattern: Pattern, looks: Looks): Map<string, Stamp> {
+  const matched = new Map<string, Stamp>();
+  for (const segments of pattern.alternatives) {
+    const hidden = segments[0]?.type === 'name';
+    descend('', segments, 0, { looks, matched, hidden });
+  }
+  return matched;
+}
+
+interface Search {
+  readonly looks: Looks;
+  readonly matched: Map<string, Stamp>;
+  /** Whether wildcards match hidden names: they do below a directory that the pattern names. */
+  readonly hidden: boolean;
+}
+
+function descend(directory: string, segments: readonly Segment[], at: number, search: Search): void {
+  const segment = segments[at];
+  if (segment === undefined) {
+    everythingBelow(directory, search);
+    return;
+  }
+  if (segment.type === 'name') {
+    meet(join(directory, segment.name), segments, at + 1, search);
+    return;
+  }
+  for (const name of search.looks.list(directory)) {
+    if (name.startsWith('.') && !search.hidden && !asksForHidden(segment)) continue;
+    const path = join(directory, name);
+    if (segment.type === 'any-depth') {
+      const isDirectory = search.looks.stamp(path)?.type === 'directory';
+      if (isDirectory) descend(path, segments, at, search);
+      else if (at + 1 === segments.length) meet(path, segments, at + 1, search);
+    } else if (matchesSegment(segment, name)) meet(path, segments, at + 1, search);
+  }
+  if (segment.type === 'any-depth' && at + 1 < segments.length) descend(directory, segments, at + 1, search);
+}
+
+/** A path that matched so far: it is an input if nothing more is asked, else the search goes on below it. */
+function meet(path: string, segments: readonly Segment[], next: number, search: Search): void {
+  const stamp = search.looks.stamp(path);
+  if (stamp === null) return;
+  if (stamp.type === 'directory') descend(path, segments, next, search);
+  else if (next === segments.length && stamp.type !== 'other') search.matched.set(path, stamp);
+}
+
+function everythingBelow(directory: string, search: Search): void {
+  for (const name of search.looks.list(directory)) {
+    const path = join(directory, name);
+    const stamp = search.looks.stamp(path);
+    if (stamp === null) continue;
+    if (stamp.type === 'directory') everythingBelow(path, search);
+    else if (stamp.type !== 'other') search.matched.set(path, stamp);
+  }
+}
+
+function join(directory: string, name: string): string {
+  return directory === '' ? name : `${directory}/${name}`;
+}
+
+/** One path without wildcards: a file, a link, or everything below a directory. */
+export function findPath(path: string, looks: Looks): ReadonlyMap<string, Stamp> {
+  const segments = path
+    .split('/')
+    .filter((part) => part !== '' && part !== '.')
+    .map((name): Segment => ({ type: 'name', name }));
+  const matched = new Map<string, Stamp>();
+  descend('', segments, 0, { looks, matched, hidden: true });
+  return matched;
+}
+
+/** Names of files near to a path that does not exist: what could have been meant. */
+export function nearestTo(path: string, looks: Looks): readonly string[] {
+  const slash = path.lastIndexOf('/');
+  const directory = slash < 0 ? '' : path.slice(0, slash);
+  if (/[*?[{]/.test(path) || looks.stamp(directory)?.type !== 'directory') return [];
+  const near = suggest(path.slice(slash + 1), looks.list(directory));
+  return near === null ? [] : [join(directory, near)];
+}

@@ -1,0 +1,67 @@
+/** Remembers every look at the checkout, with the answer, so that the next run can tell by stamps alone whether any would differ. */
+import type { Files, Stamp } from '../host/host.ts';
+
+/** Wildcards never match these, wherever they are. */
+const NEVER = '.git';
+
+export class Looks {
+  readonly root: string;
+  readonly #files: Files;
+  readonly #apart: ReadonlySet<string>;
+  readonly #seen = new Map<string, Stamp | null>();
+  readonly #lists = new Map<string, readonly string[]>();
+
+  /** `apart` holds relative paths that wildcards do not enter: the cache directory and what the pipeline places. */
+  constructor(files: Files, root: string, apart: Iterable<string>) {
+    this.#files = files;
+    this.root = root;
+    this.#apart = new Set(apart);
+  }
+
+  absolute(path: string): string {
+    return path === '' || path === '.' ? this.root : path.startsWith('/') ? path : `${this.root}/${path}`;
+  }
+
+  /** The stamp of a path, relative to the pipeline's directory or absolute; the first answer is the one remembered. */
+  stamp(path: string): Stamp | null {
+    const place = this.absolute(path);
+    const stamp = this.#files.stamp(place);
+    if (!this.#seen.has(place)) this.#seen.set(place, stamp);
+    return stamp;
+  }
+
+  /** Names in a directory, without what wildcards never match. Read once in a run. */
+  list(directory: string): readonly string[] {
+    const known = this.#lists.get(directory);
+    if (known !== undefined) return known;
+    this.stamp(directory);
+    const prefix = directory === '' ? '' : `${directory}/`;
+    const names = this.#files
+      .list(this.absolute(directory))
+      .filter((name) => name !== NEVER && !this.#apart.has(prefix + name));
+    this.#lists.set(directory, names);
+    return names;
+  }
+
+  /** Adds what was looked at elsewhere: a tool's binary, a file of variables. */
+  add(place: string, stamp: Stamp | null): void {
+    if (!this.#seen.has(place)) this.#seen.set(place, stamp);
+  }
+
+  /** Every absolute path looked at, with its stamp at that moment. */
+  all(): ReadonlyMap<string, Stamp | null> {
+    return this.#seen;
+  }
+}
+
+/** Whether two stamps describe the same unchanged file, or directory with the same names in it. */
+export function sameStamp(a: Stamp | null, b: Stamp | null): boolean {
+  if (a === null || b === null) return a === b;
+  return (
+    a.type === b.type &&
+    a.sizeBytes === b.sizeBytes &&
+    a.mtimeMs === b.mtimeMs &&
+    a.ctimeMs === b.ctimeMs &&
+    a.inode === b.inode
+  );
+}

@@ -1,0 +1,112 @@
+/** The one walk over a planned action and what is known of the world, that yields its Manifest: see docs/design/fingerprint.md. */
+import type { Hashing } from '../host/host.ts';
+import type { Manifest, ManifestInput } from '../model/action.ts';
+import type { Artifact, Content } from '../model/artifact.ts';
+import type { Digest, Fingerprint } from '../model/digest.ts';
+import { fingerprintOfHex, hexOf } from '../model/digest.ts';
+import type { JsonValue } from '../model/json.ts';
+import { byCodeUnit, canonicalJson } from '../model/json.ts';
+import type { ArtifactRef, OptionValues, PlannedAction } from '../model/plan.ts';
+import { plainOption, referencesOf, renderTemplate } from './options.ts';
+
+/** What an action's manifest is made of besides the action itself. */
+export interface ManifestFacts {
+  readonly action: PlannedAction;
+  /** As planned, or as pinned by `bake.lock`. */
+  readonly options: OptionValues;
+  /** Declared and discovered files of the checkout. */
+  readonly files: ReadonlyMap<string, ManifestInput>;
+  readonly upstream: (ref: ArtifactRef) => Artifact;
+  readonly tools: { readonly [name: string]: string };
+  readonly platform: string;
+}
+
+/** Everything the result of an action depends on; nothing of where, when, by whom or how fast it is made. */
+export function buildManifest(facts: ManifestFacts): Manifest {
+  const { action, upstream } = facts;
+  const pathOf = (ref: ArtifactRef) => stagedPath(ref, upstream(ref).path);
+  const options: Record<string, JsonValue> = {};
+  for (const [name, value] of Object.entries(withoutUnhashed(facts.options, action.unhashed))) {
+    options[name] = plainOption(value, {
+      artifact: (ref) => artifactValue(upstream(ref).content),
+      file: (file) => ({ file }),
+      text: (template) => renderTemplate(template, pathOf),
+    });
+  }
+  const inputs: Record<string, ManifestInput> = Object.fromEntries(facts.files);
+  for (const ref of referencesOf(action, facts.options).staged) {
+    inputs[pathOf(ref)] = contentInput(upstream(ref).content);
+  }
+  return {
+    format: 1,
+    kind: action.kind,
+    kindVersion: action.kindVersion,
+    options,
+    env: mapValues(action.env, (template) => renderTemplate(template, pathOf)),
+    secrets: Object.fromEntries(action.secrets.map(({ name, version }) => [name, version])),
+    inputs: Object.fromEntries(Object.entries(inputs).sort(([a], [b]) => byCodeUnit(a, b))),
+    outputs: Object.fromEntries(action.outputs.map(({ name, path }) => [name, path])),
+    tools: facts.tools,
+    platform: action.platformSensitive ? facts.platform : null,
+  };
+}
+
+/** The sha256 of a manifest's canonical JSON. */
+export function fingerprintOf(manifest: Manifest, hashing: Pick<Hashing, 'digestBytes'>): Fingerprint {
+  return fingerprintOfHex(hexOf(hashing.digestBytes(canonicalJson(manifest as unknown as JsonValue))));
+}
+
+/**
+ * Where an artifact that text refers to is put, relative to the workspace: `.bake/<action>/<output>/<its own name>`.
+ * Characters that a shell might take apart do not get into it.
+ */
+export function stagedPath(ref: ArtifactRef, outputPath: string): string {
+  const own = outputPath.slice(outputPath.lastIndexOf('/') + 1);
+  return `.bake/${plainName(ref.action)}/${plainName(ref.output)}/${plainName(own)}`;
+}
+
+/** The digest of what the layers of a disk are, lowest first. */
+export function layersDigest(layers: readonly { readonly digest: Digest }[], hashing: Hashing): Digest {
+  return hashing.digestBytes(canonicalJson(layers.map(({ digest }) => digest)));
+}
+
+/** Matrix cells keep apart as `disk-arch=amd64-os=debian`; any other unusual character becomes its code point. */
+function plainName(name: string): string {
+  return name
+    .replace(/[[,]/g, '-')
+    .replace(/\]/g, '')
+    .replace(/[^\p{L}\p{N}._@=+-]/gu, (character) => `%${character.codePointAt(0)?.toString(16)}`);
+}
+
+/** Options without the unhashed ones; `ssh.timeout` names one within another. */
+function withoutUnhashed(options: OptionValues, unhashed: readonly string[]): OptionValues {
+  let left = options;
+  for (const path of unhashed) {
+    const [name = '', ...rest] = path.split('.');
+    const { [name]: value, ...others } = left;
+    if (value === undefined) continue;
+    left = others;
+    if (rest.length > 0)
+      left = { ...left, [name]: isPlainObject(value) ? withoutUnhashed(value, [rest.join('.')]) : value };
+  }
+  return left;
+}
+
+function isPlainObject(value: OptionValues[string]): value is OptionValues {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function artifactValue(content: Content): JsonValue {
+  const { digest, ...rest } = contentInput(content);
+  return { artifact: digest, ...rest };
+}
+
+function contentInput(content: Content): Extract<ManifestInput, { digest: Digest }> {
+  if (content.type === 'tree') return { digest: content.digest, tree: true };
+  if (content.type === 'file' && content.executable) return { digest: content.digest, executable: true };
+  return { digest: content.digest };
+}
+
+function mapValues<A, B>(record: { readonly [key: string]: A }, change: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
+}

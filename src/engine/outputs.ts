@@ -1,0 +1,150 @@
+/** Takes the declared outputs of a stage over into the cache, after looking hard at what the stage really left. */
+import type { Artifact, Content, LayeredContent } from '../model/artifact.ts';
+import type { Failure } from '../model/failure.ts';
+import type { PlannedAction, PlannedOutput } from '../model/plan.ts';
+import type { Result } from '../model/result.ts';
+import { fail, ok } from '../model/result.ts';
+import type { StagedInput, StageReturn } from '../stages/kind.ts';
+import { layersDigest } from './manifest.ts';
+import type { Session } from './session.ts';
+import type { Places } from './staging.ts';
+
+const MOST_NAMES = 8;
+
+/** The first declared output that is missing or nothing that can be stored; null when all are there. */
+export function outputFailure(
+  session: Session,
+  action: PlannedAction,
+  places: Places,
+  ignore: ReadonlySet<string>,
+): Failure | null {
+  for (const output of action.outputs) {
+    const failure = checkOutput(session, output, places, ignore);
+    if (failure !== null) return failure;
+  }
+  return null;
+}
+
+function checkOutput(
+  session: Session,
+  { name: output, path }: PlannedOutput,
+  places: Places,
+  ignore: ReadonlySet<string>,
+): Failure | null {
+  const { files } = session.host;
+  const place = `${places.workspace}/${path}`;
+  const stamp = files.stamp(place);
+  if (stamp === null) {
+    return { code: 'output-missing', output, path, found: foundInstead(session, path, places, ignore) };
+  }
+  const real = files.realPath(place);
+  const base = files.realPath(places.workspace);
+  if (stamp.type === 'link' || real === null || base === null || real !== `${base}/${path}`) {
+    const target = stamp.type === 'link' ? files.readLink(place) : (real ?? 'nowhere');
+    return { code: 'output-is-symlink', output, path, target };
+  }
+  if (stamp.type === 'other') {
+    return { code: 'output-not-a-file', output, path, found: 'a socket, a pipe or a device' };
+  }
+  return null;
+}
+
+/** Files that are there and were not given to the stage, those first whose names are most like the missing one. */
+function foundInstead(
+  session: Session,
+  path: string,
+  places: Places,
+  ignore: ReadonlySet<string>,
+): readonly string[] {
+  // In the checkout itself everything else lies around too.
+  if (places.workspace === session.plan.root) return [];
+  const own = path.slice(path.lastIndexOf('/') + 1);
+  return session.host.files
+    .walk(places.workspace)
+    .filter((entry) => entry.type !== 'directory' && !entry.path.startsWith('.bake/'))
+    .map((entry) => entry.path)
+    .filter((file) => !ignore.has(file))
+    .sort((a, b) => likeness(b, own) - likeness(a, own))
+    .slice(0, MOST_NAMES);
+}
+
+function likeness(path: string, own: string): number {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  if (name === own) return 3;
+  const [stem] = own.split('.');
+  if (stem !== undefined && stem !== '' && name.startsWith(stem)) return 2;
+  return name.endsWith(own.slice(own.lastIndexOf('.'))) ? 1 : 0;
+}
+
+/** Moves the outputs into the cache; those of a stage that runs in the checkout are copied first, for they stay where they are. */
+export async function adoptOutputs(
+  session: Session,
+  action: PlannedAction,
+  places: Places,
+  left: StageReturn,
+): Promise<Result<readonly Artifact[], Failure>> {
+  const artifacts: Artifact[] = [];
+  for (const { name, path } of action.outputs) {
+    const unchanged = left.unchanged?.[name];
+    const content =
+      unchanged !== undefined
+        ? ok(unchanged.content)
+        : await adoptOne(session, `${places.workspace}/${path}`, places, left.layered?.[name]);
+    if (!content.ok) return content;
+    artifacts.push({ name, path, content: content.value });
+  }
+  return ok(artifacts);
+}
+
+async function adoptOne(
+  session: Session,
+  place: string,
+  places: Places,
+  base: StagedInput | undefined,
+): Promise<Result<Content, Failure>> {
+  const own = places.workspace === session.plan.root ? await copied(session, place, places) : ok(place);
+  if (!own.ok) return own;
+  const content = await session.cache.blobs.adopt(own.value);
+  if (!content.ok || base === undefined) return content;
+  const { digest, sizeBytes } = content.value;
+  const below = base.content.type === 'layers' ? base.content.layers : [base.content];
+  const layers = [...below, { digest, sizeBytes }].map((layer) => ({
+    digest: layer.digest,
+    sizeBytes: layer.sizeBytes,
+  }));
+  const layered: LayeredContent = {
+    type: 'layers',
+    digest: layersDigest(layers, session.host.hashing),
+    sizeBytes: layers.reduce((sum, layer) => sum + layer.sizeBytes, 0),
+    layers,
+  };
+  return ok(layered);
+}
+
+async function copied(session: Session, from: string, places: Places): Promise<Result<string, Failure>> {
+  const { files } = session.host;
+  const own = await files.makeTemporaryDirectory(places.scratch, 'output-');
+  if (!own.ok) return own;
+  const to = `${own.value}/copy`;
+  if (files.stamp(from)?.type !== 'directory') {
+    const done = await files.copyFile(from, to);
+    return done.ok ? ok(to) : done;
+  }
+  const made = await files.makeDirectory(to);
+  if (!made.ok) return made;
+  for (const entry of files.walk(from)) {
+    const target = `${to}/${entry.path}`;
+    const source = `${from}/${entry.path}`;
+    if (entry.type === 'other') {
+      return fail({ code: 'output-not-a-file', output: entry.path, path: source, found: 'special' });
+    }
+    const done =
+      entry.type === 'directory'
+        ? await files.makeDirectory(target)
+        : entry.type === 'link'
+          ? await files.symlink(files.readLink(source), target)
+          : await files.copyFile(source, target);
+    if (!done.ok) return done;
+  }
+  return ok(to);
+}

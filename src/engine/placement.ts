@@ -1,0 +1,123 @@
+/** The outputs that a user finds in the checkout: whether they are as they should be, and putting them there. */
+import { dirname } from 'node:path';
+import type { Stamp } from '../host/host.ts';
+import type { Artifact, TreeEntry } from '../model/artifact.ts';
+import type { Failure } from '../model/failure.ts';
+import type { Result } from '../model/result.ts';
+import type { Session } from './session.ts';
+import type { ActionState, PlacedFile, PlacedOutput } from './state.ts';
+import { isUntouched } from './state.ts';
+
+const EXECUTABLE = 0o100;
+
+/** An artifact that is not in the checkout as it should be, and why not. */
+export interface Displaced {
+  readonly artifact: Artifact;
+  readonly reason: string;
+}
+
+/** Which artifacts of an action are missing from the checkout or changed there: by stamps, else by digest. */
+export async function displacedArtifacts(
+  session: Session,
+  artifacts: readonly Artifact[],
+  state: ActionState | undefined,
+): Promise<readonly Displaced[]> {
+  const displaced: Displaced[] = [];
+  for (const artifact of artifacts) {
+    const known = state?.placed[artifact.name];
+    const sure =
+      known !== undefined &&
+      known.digest === artifact.content.digest &&
+      known.files.every((file) =>
+        isUntouched(file, session.host.files.stamp(session.looks.absolute(file[0]))),
+      );
+    if (sure) continue;
+    const stamp = session.host.files.stamp(session.looks.absolute(artifact.path));
+    if (stamp === null) displaced.push({ artifact, reason: `${artifact.path} was missing` });
+    else if (!(await holds(session, artifact, stamp))) {
+      const reason =
+        known?.digest === artifact.content.digest
+          ? `${artifact.path} was changed by somebody else`
+          : `${artifact.path} held something else`;
+      displaced.push({ artifact, reason });
+    }
+  }
+  return displaced;
+}
+
+/** Puts an artifact at its path in the checkout; what was there is replaced only when the new is complete. */
+export async function placeArtifact(session: Session, artifact: Artifact): Promise<Result<void, Failure>> {
+  const to = session.looks.absolute(artifact.path);
+  const { files } = session.host;
+  if (artifact.content.type !== 'layers') {
+    return session.cache.restore(artifact.content, to, 'private', session.plan.root);
+  }
+  const parent = await files.makeDirectory(dirname(to));
+  if (!parent.ok) return parent;
+  const whole = `${to}.bake-part`;
+  const flat = await session.flatten(artifact.content, whole, session.signal);
+  if (flat.ok) return files.rename(whole, to);
+  await files.remove(whole);
+  return flat;
+}
+
+/** The stamps of artifacts as they lie in the checkout now. */
+export function placedOutputs(
+  session: Session,
+  artifacts: readonly Artifact[],
+): { readonly [output: string]: PlacedOutput } {
+  const placed: Record<string, PlacedOutput> = {};
+  for (const { name, path, content } of artifacts) {
+    const paths = [path];
+    if (content.type === 'tree') {
+      const root = session.looks.absolute(path);
+      paths.push(...session.host.files.walk(root).map((entry) => `${path}/${entry.path}`));
+    }
+    const files = paths.flatMap((file): PlacedFile[] => {
+      const stamp = session.host.files.stamp(session.looks.absolute(file));
+      if (stamp === null) return [];
+      return [[file, stamp.sizeBytes, stamp.mtimeMs, stamp.ctimeMs, stamp.inode]];
+    });
+    placed[name] = { digest: content.digest, files };
+  }
+  return placed;
+}
+
+async function holds(session: Session, artifact: Artifact, stamp: Stamp): Promise<boolean> {
+  const { content, path } = artifact;
+  const place = session.looks.absolute(path);
+  if (content.type === 'file') return holdsFile(session, place, stamp, content);
+  if (content.type === 'layers' || stamp.type !== 'directory') return false;
+  const entries = await session.cache.blobs.tree(content.digest);
+  return entries !== null && holdsTree(session, place, entries);
+}
+
+async function holdsFile(
+  session: Session,
+  place: string,
+  stamp: Stamp | null,
+  wanted: { readonly digest: string; readonly sizeBytes: number; readonly executable: boolean },
+): Promise<boolean> {
+  if (stamp?.type !== 'file' || stamp.sizeBytes !== wanted.sizeBytes) return false;
+  if (((stamp.mode & EXECUTABLE) !== 0) !== wanted.executable) return false;
+  const digest = await session.cache.digestOf(place);
+  return digest.ok && digest.value.digest === wanted.digest;
+}
+
+async function holdsTree(session: Session, root: string, entries: readonly TreeEntry[]): Promise<boolean> {
+  const { files } = session.host;
+  const present = new Map(files.walk(root).map((entry) => [entry.path, entry.type]));
+  for (const entry of entries) {
+    if (present.get(entry.path) !== entry.type) return false;
+    const place = `${root}/${entry.path}`;
+    if (entry.type === 'link' && files.readLink(place) !== entry.target) return false;
+    if (entry.type === 'file' && !(await holdsFile(session, place, files.stamp(place), entry))) return false;
+    present.delete(entry.path);
+  }
+  return present.size === 0;
+}
+
+/** Whether the outputs of an action are put into the checkout, and what each one's path there is. */
+export function placedAt(action: { readonly placed: boolean }, artifact: Artifact): string | null {
+  return action.placed ? artifact.path : null;
+}

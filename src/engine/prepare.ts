@@ -1,0 +1,151 @@
+/** Everything about actions that can be settled before any of them runs: pinned options, the files they name, the versions of their tools. */
+import type { Host, Stamp } from '../host/host.ts';
+import type { Failure } from '../model/failure.ts';
+import { byCodeUnit } from '../model/json.ts';
+import type { OptionValues, PlannedAction } from '../model/plan.ts';
+import type { Result } from '../model/result.ts';
+import { fail, ok } from '../model/result.ts';
+import type { LockFile, StageKind } from '../stages/kind.ts';
+import type { YamlReader } from './finder.ts';
+import { inputFinder } from './finder.ts';
+import { findInputs, findPath, nearestTo } from './inputs.ts';
+import { askingAgain } from './lock-file.ts';
+import type { Looks } from './looks.ts';
+import { referencesOf } from './options.ts';
+import { packageOf } from './tool-packages.ts';
+import type { Tools } from './tools.ts';
+
+/** An action that only waits for what comes before it. */
+export interface Prepared {
+  readonly action: PlannedAction;
+  /** Null in a plan when `bake.lock` does not know yet what only the network could tell. */
+  readonly options: OptionValues | null;
+  /** Relative path → stamp when it was found. */
+  readonly files: ReadonlyMap<string, Stamp>;
+  /** Those of them that are links, but count by what they lead to, because an option names them as its value. */
+  readonly followed: ReadonlySet<string>;
+  readonly tools: { readonly [name: string]: string };
+}
+
+export interface Preparation {
+  readonly host: Host;
+  readonly looks: Looks;
+  readonly tools: Tools;
+  readonly lock: LockFile;
+  readonly parseYaml: YamlReader;
+  readonly kindOf: (name: string) => Promise<StageKind>;
+  /** A forced action asks the network again for what `bake.lock` remembers. */
+  readonly isForced: (action: PlannedAction) => boolean;
+  /** False for a plan: nothing may be asked of the network. */
+  readonly online: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Prepares actions in order; every mistake in all of them is found before anything runs. */
+export async function prepareActions(
+  actions: readonly PlannedAction[],
+  by: Preparation,
+): Promise<Result<readonly Prepared[], readonly Failure[]>> {
+  const failures: Failure[] = [];
+  const missingTools = new Map<string, PlannedAction[]>();
+  const prepared: Prepared[] = [];
+  for (const action of actions) {
+    const options = action.pins ? await pinned(action, by) : ok(action.options);
+    if (!options.ok) failures.push(options.failure);
+    const known = options.ok && options.value !== null ? options.value : action.options;
+    const files = await filesOf(action, known, by);
+    if (!files.ok) failures.push(...files.failure);
+    const tools = await toolsOf(action, by.tools, missingTools);
+    if (options.ok && files.ok) prepared.push({ action, options: options.value, ...files.value, tools });
+  }
+  for (const [tool, needing] of missingTools) failures.push(toolMissing(tool, needing));
+  return failures.length > 0 ? fail(failures) : ok(prepared);
+}
+
+async function pinned(action: PlannedAction, by: Preparation): Promise<Result<OptionValues | null, Failure>> {
+  const kind = await by.kindOf(action.kind);
+  if (kind.pin === undefined) return ok(action.options);
+  const lock = by.isForced(action) ? askingAgain(by.lock) : by.lock;
+  const options = await kind.pin(action.options, lock, by.online ? by.host : null, by.signal);
+  return options.ok ? ok(options.value as OptionValues | null) : options;
+}
+
+async function filesOf(
+  action: PlannedAction,
+  options: OptionValues,
+  by: Preparation,
+): Promise<Result<Pick<Prepared, 'files' | 'followed'>, readonly Failure[]>> {
+  const { looks } = by;
+  const failures: Failure[] = [];
+  const missing = (pattern: string) =>
+    failures.push({
+      code: 'input-missing',
+      stage: action.name,
+      pattern,
+      nearest: nearestTo(pattern, looks),
+      location: action.location,
+    });
+  const declared = findInputs(action.inputs, looks);
+  for (const pattern of declared.unmatched) missing(pattern);
+  const special = (path: string) =>
+    failures.push({ code: 'input-not-a-file', stage: action.name, path, location: action.location });
+  for (const path of declared.special) special(path);
+  const implied = await impliedPaths(action, options, by);
+  if (!implied.ok) return fail([...failures, implied.failure]);
+  const files = new Map(declared.files);
+  for (const path of implied.value) {
+    const found = findPath(path, looks);
+    if (found.size === 0) missing(path);
+    for (const [file, stamp] of found) files.set(file, stamp);
+  }
+  const followed = new Set<string>();
+  for (const path of referencesOf(action, options).files) {
+    if (files.get(path)?.type !== 'link') continue;
+    const real = by.host.files.realPath(looks.absolute(path));
+    if (real !== null && looks.stamp(real)?.type === 'file') followed.add(path);
+    else special(path);
+  }
+  if (failures.length > 0) return fail(failures);
+  if (implied.value.length === 0) return ok({ files, followed });
+  return ok({ files: new Map([...files].sort(([a], [b]) => byCodeUnit(a, b))), followed });
+}
+
+/** Files that options name, and those that the kind finds by looking at them. */
+async function impliedPaths(
+  action: PlannedAction,
+  options: OptionValues,
+  by: Preparation,
+): Promise<Result<readonly string[], Failure>> {
+  const named = referencesOf(action, options).files;
+  if (!action.discovers) return ok(named);
+  const kind = await by.kindOf(action.kind);
+  if (kind.inputs === undefined) return ok(named);
+  const finder = inputFinder(by.host.files, by.looks, by.parseYaml);
+  const discovered = await kind.inputs(options, finder);
+  return discovered.ok ? ok([...new Set([...named, ...discovered.value])]) : discovered;
+}
+
+async function toolsOf(
+  action: PlannedAction,
+  tools: Tools,
+  missing: Map<string, PlannedAction[]>,
+): Promise<{ readonly [name: string]: string }> {
+  const versions: Record<string, string> = {};
+  for (const tool of action.tools) {
+    const version = await tools.versionOf(tool);
+    if (version !== null) versions[tool.name] = version;
+    else missing.set(tool.name, [...(missing.get(tool.name) ?? []), action]);
+  }
+  return versions;
+}
+
+function toolMissing(tool: string, needing: readonly PlannedAction[]): Failure {
+  const [first] = needing as [PlannedAction];
+  return {
+    code: 'tool-missing',
+    tool,
+    package: packageOf(tool),
+    stages: needing.map(({ name }) => name),
+    location: first.location,
+  };
+}

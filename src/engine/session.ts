@@ -1,0 +1,29 @@
+/** What all parts of the engine share while one command runs. */
+import type { Cache } from '../cache/cache.ts';
+import type { Host } from '../host/host.ts';
+import type { Content } from '../model/artifact.ts';
+import type { Event } from '../model/event.ts';
+import type { Failure } from '../model/failure.ts';
+import type { Plan } from '../model/plan.ts';
+import type { Result } from '../model/result.ts';
+import type { StageKind } from '../stages/kind.ts';
+import type { Looks } from './looks.ts';
+import type { CheckoutState } from './state.ts';
+
+/** Makes one plain file out of content made of layers. */
+export type Flatten = (content: Content, to: string, signal: AbortSignal) => Promise<Result<void, Failure>>;
+
+export interface Session {
+  readonly plan: Plan;
+  readonly host: Host;
+  readonly cache: Cache;
+  /** Absolute directory in which the cache keeps what belongs to this checkout. */
+  readonly checkoutDirectory: string;
+  readonly looks: Looks;
+  readonly state: CheckoutState;
+  readonly kindOf: (name: string) => Promise<StageKind>;
+  readonly flatten: Flatten;
+  readonly emit: (event: Event) => void;
+  /** Fires at Ctrl-C. */
+  readonly signal: AbortSignal;
+}

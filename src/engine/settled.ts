@@ -1,0 +1,48 @@
+/** How an action ended in a run, with all that dependents, state and reports need to know of it. */
+import type { ActionResult } from '../model/action.ts';
+import type { Failure } from '../model/failure.ts';
+import type { Outcome } from '../model/outcome.ts';
+import type { PlannedAction } from '../model/plan.ts';
+import type { Pinned } from './fingerprint.ts';
+import type { PlacedOutput } from './state.ts';
+
+export interface Settled {
+  readonly action: PlannedAction;
+  readonly outcome: Outcome;
+  readonly reasons: readonly string[];
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  readonly pinned: Pinned | null;
+  /** What it made or had made; null unless the outcome is good. */
+  readonly result: Pick<ActionResult, 'artifacts' | 'durationMs'> | null;
+  readonly placed: { readonly [output: string]: PlacedOutput };
+  /** Whether it really ran in this run, so that it has a log of its own. */
+  readonly logFile: string | null;
+  readonly failure: Failure | null;
+}
+
+/** Whether dependents may go on. */
+export function isGood({ outcome }: { readonly outcome: Outcome }): boolean {
+  return outcome === 'fresh' || outcome === 'restored' || outcome === 'built';
+}
+
+/** An action that was never begun. */
+export function notBegun(
+  action: PlannedAction,
+  outcome: 'blocked' | 'cancelled',
+  reason: string,
+  nowMs: number,
+): Settled {
+  return {
+    action,
+    outcome,
+    reasons: [reason],
+    startedAtMs: nowMs,
+    durationMs: 0,
+    pinned: null,
+    result: null,
+    placed: {},
+    logFile: null,
+    failure: null,
+  };
+}

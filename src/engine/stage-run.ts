@@ -1,0 +1,278 @@
+/** Runs one action in a workspace of its own, as often as its retries allow, and takes what it left into the cache. */
+import type { Artifact } from '../model/artifact.ts';
+import type { Digest } from '../model/digest.ts';
+import type { Failure } from '../model/failure.ts';
+import type { ArtifactRef, OptionValues } from '../model/plan.ts';
+import type { Result } from '../model/result.ts';
+import { fail, ok } from '../model/result.ts';
+import { ActionLog } from './action-log.ts';
+import type { Attempt } from './context.ts';
+import { stageContext, textPath } from './context.ts';
+import { fixedEnvironment, passedVariables, secretsOf } from './environment.ts';
+import type { Pinned, TakenInputs } from './fingerprint.ts';
+import { sameStamp } from './looks.ts';
+import { Masks } from './masks.ts';
+import type { References } from './options.ts';
+import { referencesOf, renderTemplate } from './options.ts';
+import { adoptOutputs, outputFailure } from './outputs.ts';
+import type { Prepared } from './prepare.ts';
+import type { Session } from './session.ts';
+import type { Places } from './staging.ts';
+import { makePlaces, stageArtifacts, stageFiles } from './staging.ts';
+import { evidenceDirectory, logFileOf } from './state.ts';
+
+const FINAL: readonly Failure['code'][] = [
+  'secret-missing',
+  'upstream-damaged',
+  'input-changed',
+  'blob-missing',
+  'command-not-found',
+  'output-is-symlink',
+  'output-not-a-file',
+];
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** An action pinned to digests, about to run. */
+export interface Runnable {
+  readonly prepared: Prepared;
+  readonly options: OptionValues;
+  readonly pinned: Pinned;
+  readonly taken: TakenInputs;
+  readonly upstream: (ref: ArtifactRef) => Artifact;
+  /** Tells the watching and the waiting what it is doing. */
+  readonly progress: (activity: string, fraction: number | null) => void;
+  /** Called before each attempt but the first. */
+  readonly onAttempt: (attempt: number) => void;
+}
+
+/** What a run left. */
+export interface Produced {
+  readonly artifacts: readonly Artifact[];
+  readonly log: { readonly digest: Digest; readonly sizeBytes: number } | null;
+  readonly durationMs: number;
+}
+
+/** Runs an action. Whatever happens, its workspace is gone afterwards; nothing is stored but blobs that nobody names yet. */
+export async function runStage(session: Session, runnable: Runnable): Promise<Result<Produced, Failure>> {
+  const { action } = runnable.prepared;
+  const attempts = action.retries + 1;
+  for (let attempt = 1; ; attempt++) {
+    if (attempt > 1) runnable.onAttempt(attempt);
+    const produced = await runOnce(session, runnable);
+    if (produced.ok || attempt === attempts || session.signal.aborted || !isWorthRetrying(produced.failure)) {
+      return produced;
+    }
+    session.emit({
+      type: 'attempt-failed',
+      name: action.name,
+      attempt,
+      attempts,
+      failure: produced.failure,
+    });
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
+    await session.host.clock.sleep(pause, session.signal);
+  }
+}
+
+/** What would fail again in the same way is not tried again. */
+function isWorthRetrying(failure: Failure): boolean {
+  return !FINAL.includes(failure.code);
+}
+
+async function runOnce(session: Session, runnable: Runnable): Promise<Result<Produced, Failure>> {
+  const { host, cache, checkoutDirectory } = session;
+  const { action } = runnable.prepared;
+  const secrets = secretsOf(action, host.env);
+  if (!secrets.ok) return secrets;
+  const masks = new Masks();
+  for (const value of Object.values(secrets.value)) masks.add(value);
+  const logFile = logFileOf(checkoutDirectory, action.name);
+  await host.files.remove(logFile);
+  const own = await cache.makeWorkspace();
+  if (!own.ok) return own;
+  const log = new ActionLog(logFile, host.files, masks, (line) =>
+    session.emit({ type: 'action-output', name: action.name, line }),
+  );
+  try {
+    const places = await makePlaces(session, own.value.path, action);
+    if (!places.ok) return places;
+    return await inPlaces(session, runnable, { places: places.value, masks, log, secrets: secrets.value });
+  } finally {
+    await log.close();
+    await own.value.dispose();
+  }
+}
+
+interface Surroundings {
+  readonly places: Places;
+  readonly masks: Masks;
+  readonly log: ActionLog;
+  readonly secrets: { readonly [name: string]: string };
+}
+
+async function inPlaces(
+  session: Session,
+  runnable: Runnable,
+  { places, masks, log, secrets }: Surroundings,
+): Promise<Result<Produced, Failure>> {
+  const { host } = session;
+  const { prepared, taken, upstream, options } = runnable;
+  const { action } = prepared;
+  const startedMs = host.clock.monotonicMs();
+  if (places.workspace !== session.plan.root) {
+    const files = await stageFiles(session, taken.inputs, places.workspace);
+    if (!files.ok) return files;
+  }
+  const references = referencesOf(action, options);
+  const staged = await stageArtifacts(session, references, upstream, places);
+  if (!staged.ok) return staged;
+  const parents = await makeOutputParents(session, runnable, places);
+  if (!parents.ok) return parents;
+  const aside = await makeAside(session, runnable, places);
+
+  const limit = timeLimit(session, action.timeoutMs);
+  const rendered = Object.entries(action.env).map(([name, template]) => [
+    name,
+    renderTemplate(template, (ref) => textPath(ref, upstream(ref).path, places)),
+  ]);
+  const attempt: Attempt = {
+    session,
+    action,
+    places,
+    taken,
+    upstream,
+    staged: staged.value,
+    env: {
+      ...fixedEnvironment(host.env, { ...places, ceiling: places.own }),
+      ...Object.fromEntries(rendered),
+      ...passedVariables(action, host.env),
+      ...secrets,
+    },
+    log,
+    masks,
+    ...aside,
+    signal: limit.signal,
+    progress: runnable.progress,
+  };
+  const kind = await session.kindOf(action.kind);
+  const left = await kind.run(options, stageContext(attempt));
+  limit.done();
+
+  if (!left.ok) {
+    if (limit.expired() && action.timeoutMs !== null) {
+      return fail({ code: 'stage-timeout', timeoutMs: action.timeoutMs, tail: log.tail() });
+    }
+    return left;
+  }
+  if (session.signal.aborted) return fail(stopped());
+  const spoiled = await spoiledArtifacts(session, references, upstream);
+  if (spoiled.length > 0) return fail({ code: 'upstream-damaged', files: spoiled });
+  const changed = changedInputs(session, taken);
+  if (changed.length > 0) return fail({ code: 'input-changed', files: changed });
+  const outputs = outputFailure(session, action, places, new Set(taken.inputs.keys()));
+  if (outputs !== null) return fail(outputs);
+
+  const artifacts = await adoptOutputs(session, action, places, left.value);
+  if (!artifacts.ok) return artifacts;
+  const stored = (await log.close()) ? await storedLog(session, log) : null;
+  if (session.signal.aborted) return fail(stopped());
+  return ok({
+    artifacts: artifacts.value,
+    log: stored,
+    durationMs: Math.round(host.clock.monotonicMs() - startedMs),
+  });
+}
+
+/** Names of artifacts that the stage wrote to although it had them for reading; the cache drops them. */
+async function spoiledArtifacts(
+  session: Session,
+  { artifacts, staged }: References,
+  upstream: (ref: ArtifactRef) => Artifact,
+): Promise<readonly string[]> {
+  const shared = [...artifacts, ...staged].map((ref) => ({ ref, content: upstream(ref).content }));
+  const damaged = await session.cache.damagedAmong(shared.map(({ content }) => content));
+  if (damaged.length === 0) return [];
+  const named = shared.filter(({ content }) => 'digest' in content && damaged.includes(content.digest));
+  return (named.length > 0 ? named : shared).map(({ ref }) => `${ref.output} of ${ref.action}`);
+}
+
+/** Ctrl-C came while it was being stored; the caller reports the action as cancelled whatever the failure is. */
+function stopped(): Failure {
+  return { code: 'stage-refused', problem: 'the run was stopped', hint: null };
+}
+
+async function makeOutputParents(session: Session, { prepared }: Runnable, places: Places) {
+  for (const { path } of prepared.action.outputs) {
+    const slash = path.lastIndexOf('/');
+    if (slash < 0) continue;
+    const made = await session.host.files.makeDirectory(`${places.workspace}/${path.slice(0, slash)}`);
+    if (!made.ok) return made;
+  }
+  return ok(undefined);
+}
+
+/** Directories outside of the workspace. A command cannot know of them: a thousand commands need not pay for them. */
+async function makeAside(session: Session, { prepared, pinned }: Runnable, places: Places) {
+  const { files } = session.host;
+  const make = async (wanted: string): Promise<string> => {
+    if (prepared.action.kind === 'run' || (await files.makeDirectory(wanted)).ok) return wanted;
+    // A cache that cannot be written: what would have survived the stage goes with it.
+    const other = await files.makeTemporaryDirectory(places.scratch, 'aside-');
+    return other.ok ? other.value : places.scratch;
+  };
+  const evidence = evidenceDirectory(session.checkoutDirectory, prepared.action.name);
+  if (prepared.action.kind !== 'run') await files.remove(evidence);
+  return { evidence: await make(evidence), persistent: await make(persistentDirectory(session, pinned)) };
+}
+
+/** Where a download survives a failed attempt: one directory for each fingerprint. */
+function persistentDirectory(session: Session, { fingerprint }: Pinned): string {
+  return `${session.cache.directory}/v1/partial/${fingerprint.slice('sha256:'.length)}`;
+}
+
+/** Removes what survived failed attempts and what would explain them, once there is a result. */
+export async function forgetAttempts(session: Session, action: string, pinned: Pinned): Promise<void> {
+  const { files } = session.host;
+  await files.remove(persistentDirectory(session, pinned));
+  await files.remove(evidenceDirectory(session.checkoutDirectory, action));
+}
+
+function changedInputs(session: Session, taken: TakenInputs): readonly string[] {
+  const { plan, host } = session;
+  return [...taken.stamps]
+    .filter(([place, stamp]) => !sameStamp(host.files.stamp(place), stamp))
+    .map(([place]) => (place.startsWith(`${plan.root}/`) ? place.slice(plan.root.length + 1) : place));
+}
+
+async function storedLog(session: Session, log: ActionLog): Promise<Produced['log']> {
+  const bytes = await session.host.files.readBytes(log.path);
+  if (!bytes.ok) return null;
+  const blob = await session.cache.blobs.put(bytes.value);
+  return blob.ok ? blob.value : null;
+}
+
+/** A signal that fires at Ctrl-C and when the time is over. */
+function timeLimit(session: Session, timeoutMs: number | null) {
+  // Aborting makes an exception with a stack, which a thousand stages without a limit need not pay for.
+  if (timeoutMs === null) return { signal: session.signal, expired: () => false, done: () => undefined };
+  const controller = new AbortController();
+  let over = false;
+  const stop = () => controller.abort();
+  if (session.signal.aborted) stop();
+  else session.signal.addEventListener('abort', stop, { once: true });
+  const inTime = new AbortController();
+  void session.host.clock.sleep(timeoutMs, inTime.signal).then(() => {
+    if (inTime.signal.aborted) return;
+    over = true;
+    stop();
+  });
+  return {
+    signal: controller.signal,
+    expired: () => over,
+    done() {
+      inTime.abort();
+      session.signal.removeEventListener('abort', stop);
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/** What a checkout remembers of its last runs: for each action its last good fingerprint, how long it took, and what was placed. */
+import type { Files, Stamp } from '../host/host.ts';
+import type { Digest, Fingerprint } from '../model/digest.ts';
+import type { ToolMemo } from './tools.ts';
+
+/** Path relative to the pipeline's directory, then size, mtime, ctime and inode when it was placed. */
+export type PlacedFile = readonly [path: string, size: number, mtime: number, ctime: number, inode: number];
+
+export interface PlacedOutput {
+  readonly digest: Digest;
+  /** The file, or everything in the directory, itself included. */
+  readonly files: readonly PlacedFile[];
+}
+
+export interface ActionState {
+  readonly fingerprint: Fingerprint;
+  /** How long its result took to build, here or elsewhere. */
+  readonly durationMs: number | null;
+  readonly placed: { readonly [output: string]: PlacedOutput };
+}
+
+export interface CheckoutState {
+  readonly format: 1;
+  readonly actions: { readonly [name: string]: ActionState };
+  readonly tools: ToolMemo;
+}
+
+const EMPTY_STATE: CheckoutState = { format: 1, actions: {}, tools: {} };
+
+/** Reads the state of a checkout; an absent or damaged one is an empty one, which costs time only. */
+export async function readState(files: Files, directory: string): Promise<CheckoutState> {
+  const text = await files.readText(stateFile(directory));
+  if (!text.ok) return EMPTY_STATE;
+  try {
+    const state = JSON.parse(text.value) as CheckoutState;
+    return state.format === 1 ? state : EMPTY_STATE;
+  } catch {
+    return EMPTY_STATE;
+  }
+}
+
+/** Writes it in one piece. Trouble is no failure: the next run looks more closely. */
+export async function writeState(files: Files, directory: string, state: CheckoutState): Promise<void> {
+  const made = await files.makeDirectory(directory);
+  if (made.ok) await files.replaceFile(stateFile(directory), JSON.stringify(state));
+}
+
+/** Whether a placed file is as it was left. */
+export function isUntouched(placed: PlacedFile, stamp: Stamp | null): boolean {
+  const [, size, mtime, ctime, inode] = placed;
+  return (
+    stamp !== null &&
+    stamp.sizeBytes === size &&
+    stamp.mtimeMs === mtime &&
+    stamp.ctimeMs === ctime &&
+    stamp.inode === inode
+  );
+}
+
+/** The file that holds the output of an action's last run. */
+export function logFileOf(directory: string, action: string): string {
+  return `${directory}/logs/${encodeURIComponent(action)}.log`;
+}
+
+/** Where an action leaves what helps to understand why it failed. */
+export function evidenceDirectory(directory: string, action: string): string {
+  return `${directory}/evidence/${encodeURIComponent(action)}`;
+}
+
+function stateFile(directory: string): string {
+  return `${directory}/state.json`;
+}
