@@ -1,0 +1,78 @@
+/** argv to command; the only place that sets the exit status, handles signals and catches bugs. */
+import { resolve } from 'node:path';
+import type { Invocation } from './commands/command.ts';
+import { COMMANDS } from './commands/index.ts';
+import { parseArguments } from './commands/parse-arguments.ts';
+
+const BUG = 70;
+const INTERRUPTED = 130;
+
+/** A reader that went away (`bake run | head`) is no reason to stop building, nor to complain. */
+function quietWhenClosed(stream: NodeJS.WriteStream): (text: string) => void {
+  let listening = false;
+  return (text) => {
+    if (!listening)
+      stream.on('error', (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EPIPE') throw error;
+      });
+    listening = true;
+    stream.write(text);
+  };
+}
+
+const stop = new AbortController();
+const write = quietWhenClosed(process.stdout);
+const writeError = quietWhenClosed(process.stderr);
+
+/** The first signal asks to stop, the second stops. */
+function onSignal(): void {
+  if (stop.signal.aborted) process.exit(INTERRUPTED);
+  stop.abort();
+}
+
+function onBug(error: unknown): void {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  writeError(
+    `bake: this is a bug in bake (${process.env['BAKE_VERSION']}, Node ${process.version}). Please report it with the lines below.\n${stack}\n`,
+  );
+  process.exit(BUG);
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  if (argv[0] === '--version' || argv[0] === '-V') {
+    write(`bake ${process.env['BAKE_VERSION']}\n`);
+    return 0;
+  }
+  const parsed = parseArguments(argv, COMMANDS);
+  if (!parsed.ok) {
+    const { printFailures } = await import('./commands/print-failures.ts');
+    return printFailures({ env: process.env, writeError }, parsed.failure);
+  }
+  const { command, positionals, flags } = parsed.value;
+  const directory = flags['directory'];
+  const invocation: Invocation = {
+    command: command?.name ?? 'help',
+    positionals,
+    flags,
+    signal: stop.signal,
+    cwd: typeof directory === 'string' ? resolve(directory) : process.cwd(),
+    env: process.env,
+    write,
+    writeError,
+  };
+  if (command === null || flags['help'] === true) {
+    const { helpFor } = await import('./commands/help.ts');
+    write(helpFor(command, process.stdout.columns));
+    return 0;
+  }
+  const module = await command.load();
+  return module.run(invocation);
+}
+
+process.on('SIGINT', onSignal);
+process.on('SIGTERM', onSignal);
+process.on('SIGHUP', onSignal);
+process.on('uncaughtException', onBug);
+main(process.argv.slice(2)).then((status) => {
+  process.exitCode = stop.signal.aborted && status !== 0 ? INTERRUPTED : status;
+}, onBug);

@@ -1,0 +1,56 @@
+/** Where bake keeps what it remembers of a checkout, found without parsing the pipeline; and what all of that rests on besides files. */
+import { createHash } from 'node:crypto';
+import { basename, dirname, resolve } from 'node:path';
+import { layoutOf } from '../cache/layout.ts';
+import { readNow } from '../host/read-now.ts';
+import { realPath, stamp } from '../host/stamp.ts';
+import { cacheDirectoryOf } from './cache-dir.ts';
+import type { Invocation } from './command.ts';
+import { pipelineArguments } from './load-plan.ts';
+
+export interface CheckoutPlace {
+  readonly cacheDir: string;
+  /** Holds the answer of the last run, for the quick check. */
+  readonly quickFile: string;
+  readonly compiledPlan: string;
+}
+
+/** The place of the pipeline that a command line names; null when its directory does not exist. */
+export function checkoutPlace(
+  invocation: Pick<Invocation, 'positionals' | 'flags' | 'cwd' | 'env'>,
+): CheckoutPlace | null {
+  const { file } = pipelineArguments(invocation.positionals);
+  const pipeline = resolve(invocation.cwd, file);
+  const root = realPath(dirname(pipeline));
+  if (root === null) return null;
+  const cacheDir = cacheDirectoryOf(invocation, dirname(pipeline), () => namedCache(readNow(pipeline)));
+  const checkout = createHash('sha256').update(root).digest('hex').slice(0, 16);
+  const directory = `${layoutOf(cacheDir).checkouts}/${checkout}`;
+  const name = encodeURIComponent(basename(file));
+  return {
+    cacheDir,
+    quickFile: `${directory}/quick-${name}`,
+    compiledPlan: `${directory}/plan-${name}.json`,
+  };
+}
+
+/** The version of bake and of its very program file, which differs between two builds of one version. */
+export function programIdentity(): readonly unknown[] {
+  const program = realPath(process.argv[1] ?? '');
+  const file = program === null ? null : stamp(program);
+  return [process.env['BAKE_VERSION'], file?.sizeBytes, file?.mtimeMs, process.version, process.arch];
+}
+
+/** Variables of the environment that pipelines read, sorted. */
+export function pipelineVariables(env: Invocation['env']): readonly (readonly [string, string])[] {
+  return Object.keys(env)
+    .filter((name) => name.startsWith('BAKE_VAR_'))
+    .sort()
+    .map((name) => [name, env[name] ?? '']);
+}
+
+/** A guess at `cache:` that costs no parsing: when it is wrong, nothing lies there, or something with another key. */
+function namedCache(text: string | null): string | null {
+  const line = /^cache:[ \t]*(.*?)[ \t]*$/m.exec(text ?? '')?.[1];
+  return line === undefined ? null : line.replace(/^(["'])(.*)\1$/, '$2');
+}

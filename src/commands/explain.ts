@@ -1,0 +1,102 @@
+/** `bake explain <stage>`: what the fingerprint is made of, and what differs from the last result. */
+import { compareManifests, fieldOf } from '../engine/changes.ts';
+import type { PlannedStatus } from '../engine/predict.ts';
+import { lastResult } from '../engine/settle.ts';
+import type { ActionResult, Manifest } from '../model/action.ts';
+import type { JsonObject, JsonValue } from '../model/json.ts';
+import type { Style } from '../report/ansi.ts';
+import type { CommandModule } from './command.ts';
+import { printFailures } from './print-failures.ts';
+import { styleOf } from './stream-choice.ts';
+import { openProject } from './wiring.ts';
+
+export const run: CommandModule['run'] = async (invocation) => {
+  const project = await openProject(invocation, { touch: false });
+  if (!project.ok) return printFailures(invocation, project.failure);
+  const { session, chosen, plan } = project.value;
+  const [action] = chosen.targets;
+  if (project.value.targets.length === 0 || action === undefined) {
+    const failure = { code: 'missing-argument', argument: '<stage>', command: 'explain' } as const;
+    return printFailures(invocation, [failure]);
+  }
+  const predicted = await project.value.predict();
+  if (!predicted.ok) return printFailures(invocation, predicted.failure);
+  const asJson: JsonObject[] = [];
+  const style = styleOf(invocation.env, process.stdout);
+  for (const target of chosen.targets) {
+    const status = predicted.value.find((one) => one.action.name === target.name) as PlannedStatus;
+    const previous = await lastResult(session, target);
+    if (invocation.flags['json'] === true) asJson.push(explainJson(status, previous));
+    else invocation.write(explainText(status, previous, plan.name, style));
+  }
+  if (asJson.length === 1) invocation.write(`${JSON.stringify(asJson[0], null, 2)}\n`);
+  else if (asJson.length > 1) invocation.write(asJson.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  return 0;
+};
+
+/** What `--json` prints; see docs/schema/explain.schema.json. */
+function explainJson(status: PlannedStatus, previous: ActionResult | null): JsonObject {
+  const changes =
+    previous === null || status.manifest === null ? [] : compareManifests(previous.manifest, status.manifest);
+  return {
+    schemaVersion: 1,
+    stage: status.action.name,
+    status: status.status,
+    reasons: status.reasons,
+    fingerprint: status.fingerprint,
+    manifest: status.manifest as unknown as JsonValue,
+    previous: previous === null ? null : { fingerprint: previous.fingerprint, createdAt: previous.createdAt },
+    changes: changes.map((change) => ({
+      field: fieldOf(change),
+      before: change.before ?? null,
+      after: change.after ?? null,
+    })),
+  };
+}
+
+function explainText(
+  status: PlannedStatus,
+  previous: ActionResult | null,
+  pipeline: string,
+  style: Style,
+): string {
+  const lines = [`${style.bold(status.action.name)}: ${status.status}`];
+  for (const reason of status.reasons) lines.push(`  ${reason}`);
+  if (status.manifest === null) return `${lines.join('\n')}\n`;
+  lines.push('', `fingerprint ${status.fingerprint ?? ''}`, ...manifestLines(status.manifest));
+  if (previous === null) lines.push('', 'no earlier result, neither of this checkout nor in the cache');
+  else if (previous.fingerprint === status.fingerprint) {
+    lines.push('', `the cache has its result, built ${previous.createdAt}`);
+  } else {
+    const of = previous.origin.pipeline === pipeline ? '' : ` by the pipeline ${previous.origin.pipeline}`;
+    lines.push('', `compared with the last result, built ${previous.createdAt}${of}`);
+    for (const change of compareManifests(previous.manifest, status.manifest)) {
+      lines.push(`  ${fieldOf(change)}`);
+      lines.push(style.red(`    - ${words(change.before)}`), style.green(`    + ${words(change.after)}`));
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function manifestLines(manifest: Manifest): readonly string[] {
+  const lines = [`  kind ${manifest.kind}, version ${manifest.kindVersion}`];
+  if (manifest.platform !== null) lines.push(`  platform ${manifest.platform}`);
+  for (const section of ['options', 'env', 'secrets', 'inputs', 'outputs', 'tools'] as const) {
+    const entries = Object.entries(manifest[section] as JsonObject);
+    if (entries.length === 0) continue;
+    lines.push(`  ${section}`);
+    for (const [name, value] of entries) lines.push(`    ${name}: ${words(value)}`);
+  }
+  return lines;
+}
+
+function words(value: JsonValue | undefined): string {
+  if (value === undefined) return '(none)';
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return JSON.stringify(value);
+  const { digest, artifact, link, file, executable } = value as { readonly [key: string]: JsonValue };
+  if (typeof link === 'string') return `link to ${link}`;
+  if (typeof file === 'string') return file;
+  const content = digest ?? artifact;
+  if (typeof content === 'string') return executable === true ? `${content} (executable)` : content;
+  return JSON.stringify(value);
+}

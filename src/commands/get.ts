@@ -1,0 +1,110 @@
+/** `bake get <stage>[.<output>]`: puts outputs that are in the cache where the user wants them. */
+import { basename, resolve } from 'node:path';
+import { lastResult } from '../engine/settle.ts';
+import type { ActionResult } from '../model/action.ts';
+import type { Artifact } from '../model/artifact.ts';
+import type { Failure } from '../model/failure.ts';
+import type { PlannedAction } from '../model/plan.ts';
+import type { Result } from '../model/result.ts';
+import { fail, ok } from '../model/result.ts';
+import { formatSize } from '../report/format.ts';
+import type { CommandModule, Invocation } from './command.ts';
+import { pipelineArguments } from './load-plan.ts';
+import { printFailures } from './print-failures.ts';
+import type { Project } from './wiring.ts';
+import { openProject } from './wiring.ts';
+
+export const run: CommandModule['run'] = async (invocation) => {
+  const { targets } = pipelineArguments(invocation.positionals);
+  const [wanted] = targets;
+  if (wanted === undefined) {
+    const failure = { code: 'missing-argument', argument: '<stage>[.<output>]', command: 'get' } as const;
+    return printFailures(invocation, [failure]);
+  }
+  if (targets[1] !== undefined) {
+    const failure = { code: 'unexpected-argument', argument: targets[1], command: 'get' } as const;
+    return printFailures(invocation, [failure]);
+  }
+  // Outputs are put into the directory of the user's choice; the cache itself is only read.
+  const project = await openProject(invocation, { touch: false, splitOutput: true });
+  if (!project.ok) return printFailures(invocation, project.failure);
+  const found = await artifactsOf(project.value);
+  if (!found.ok) return printFailures(invocation, [found.failure]);
+  const failures: Failure[] = [];
+  for (const artifact of found.value) {
+    const put = await putWhere(project.value, artifact, invocation, found.value.length > 1);
+    if (!put.ok) failures.push(put.failure);
+  }
+  return failures.length === 0 ? 0 : printFailures(invocation, failures);
+};
+
+async function artifactsOf(project: Project): Promise<Result<readonly Artifact[], Failure>> {
+  const found: Artifact[] = [];
+  for (const action of project.chosen.targets) {
+    const result = await resultOf(project, action);
+    if (result === null) return fail({ code: 'no-result', stage: action.name, wanted: 'result' });
+    const { output } = project;
+    const some = result.artifacts.filter(({ name }) => output === null || name === output);
+    if (output !== null && some.length === 0) {
+      const known = action.outputs.map(({ name }) => name);
+      return fail({ code: 'no-such-output', stage: action.name, output, known });
+    }
+    found.push(...some);
+  }
+  return ok(found);
+}
+
+/** The result for the files as they are now; where there is none, the last one. */
+async function resultOf(project: Project, action: PlannedAction): Promise<ActionResult | null> {
+  const predicted = await project.predict();
+  const current = predicted.ok ? predicted.value.find((one) => one.action.name === action.name) : undefined;
+  return current?.result ?? lastResult(project.session, action);
+}
+
+async function putWhere(
+  project: Project,
+  artifact: Artifact,
+  invocation: Invocation,
+  several: boolean,
+): Promise<Result<void, Failure>> {
+  const { session, host } = project;
+  const to = invocation.flags['to'];
+  if (to === '-') return pour(project, artifact);
+  const own = basename(artifact.path);
+  const named = typeof to === 'string' ? resolve(invocation.cwd, to) : resolve(invocation.cwd, own);
+  const isDirectory =
+    typeof to === 'string' &&
+    (several || to.endsWith('/') || host.files.stampTarget(named)?.type === 'directory');
+  const place = isDirectory ? `${named}/${own}` : named;
+  if (to === undefined && host.files.stamp(place) !== null) return fail({ code: 'file-exists', path: place });
+  const put =
+    artifact.content.type === 'layers'
+      ? await session.flatten(artifact.content, place, invocation.signal)
+      : await session.cache.restore(artifact.content, place, 'private');
+  if (put.ok) invocation.write(`${place}  ${formatSize(artifact.content.sizeBytes)}\n`);
+  return put;
+}
+
+async function pour(project: Project, { content, name }: Artifact): Promise<Result<void, Failure>> {
+  if (content.type !== 'file') {
+    const problem = `\`${name}\` is not one plain file, so it cannot go to standard output`;
+    return fail({ code: 'stage-refused', problem, hint: 'give a path after `--to`' });
+  }
+  const poured = await project.host.files.withReader(
+    project.session.cache.blobs.pathOf(content.digest),
+    async (source) => {
+      const chunk = new Uint8Array(1024 * 1024);
+      for (let offset = 0; ; ) {
+        const count = await source.read(chunk, offset);
+        if (count === 0) return;
+        offset += count;
+        await written(chunk.slice(0, count));
+      }
+    },
+  );
+  return poured.ok ? ok(undefined) : poured;
+}
+
+function written(bytes: Uint8Array): Promise<void> {
+  return new Promise((done) => process.stdout.write(bytes, () => done()));
+}

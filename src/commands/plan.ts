@@ -1,0 +1,86 @@
+/** `bake plan`: what a run would do and why; touches nothing. */
+import type { PlannedStatus } from '../engine/predict.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { PlanStatus } from '../model/outcome.ts';
+import type { Style } from '../report/ansi.ts';
+import { formatDuration } from '../report/format.ts';
+import { padEnd } from '../report/width.ts';
+import type { CommandModule, Invocation } from './command.ts';
+import { printFailures } from './print-failures.ts';
+import { styleOf } from './stream-choice.ts';
+import { openProject } from './wiring.ts';
+
+export const run: CommandModule['run'] = async (invocation) => {
+  const project = await openProject(invocation, { touch: false });
+  if (!project.ok) return printFailures(invocation, project.failure);
+  const predicted = await project.value.predict();
+  if (!predicted.ok) return printFailures(invocation, predicted.failure);
+  const text =
+    invocation.flags['json'] === true
+      ? `${JSON.stringify(planJson(project.value.plan.name, predicted.value), null, 2)}\n`
+      : planText(predicted.value, styleOf(invocation.env, process.stdout), isVerbose(invocation));
+  invocation.write(text);
+  return 0;
+};
+
+/** What `--json` prints; see docs/schema/plan.schema.json. */
+export function planJson(pipeline: string, statuses: readonly PlannedStatus[]): JsonObject {
+  return {
+    schemaVersion: 1,
+    pipeline,
+    stages: statuses.map(({ action, status, fingerprint, reasons, lastDurationMs }) => ({
+      name: action.name,
+      kind: action.kind,
+      status,
+      fingerprint,
+      reasons,
+      needs: action.needs,
+      lastDurationMs,
+    })),
+  };
+}
+
+const MOST_REASONS = 6;
+const WORDS: { readonly [S in PlanStatus]: string } = {
+  fresh: 'fresh',
+  hit: 'hit',
+  run: 'run',
+  unknown: 'unknown',
+};
+
+function planText(statuses: readonly PlannedStatus[], style: Style, verbose: boolean): string {
+  const width = Math.max(...statuses.map(({ action }) => action.name.length));
+  const lines: string[] = [];
+  for (const { action, status, reasons, lastDurationMs } of statuses) {
+    const last =
+      status === 'run' && lastDurationMs !== null ? ` (last time ${formatDuration(lastDurationMs)})` : '';
+    const inPlace =
+      action.workspace === 'in-place' ? ' (in place: nothing keeps it to its declared inputs)' : '';
+    const paint = painted(status, style);
+    lines.push(
+      `${padEnd(action.name, width)}  ${paint(padEnd(WORDS[status], 7))}${last}${inPlace}`.trimEnd(),
+    );
+    const shown = verbose ? reasons : reasons.slice(0, MOST_REASONS);
+    for (const reason of shown) lines.push(style.dim(`  ${reason}`));
+    if (shown.length < reasons.length) lines.push(style.dim(`  and ${reasons.length - shown.length} more`));
+  }
+  lines.push(countsLine(statuses));
+  return `${lines.join('\n')}\n`;
+}
+
+function painted(status: PlanStatus, style: Style): (text: string) => string {
+  if (status === 'run') return style.yellow;
+  return status === 'unknown' ? style.cyan : style.green;
+}
+
+function countsLine(statuses: readonly PlannedStatus[]): string {
+  const counts = (['run', 'unknown', 'hit', 'fresh'] as const).flatMap((status) => {
+    const count = statuses.filter((one) => one.status === status).length;
+    return count === 0 ? [] : [`${count} ${WORDS[status]}`];
+  });
+  return counts.join(', ');
+}
+
+function isVerbose(invocation: Invocation): boolean {
+  return invocation.flags['verbose'] === true;
+}

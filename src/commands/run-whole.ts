@@ -1,0 +1,119 @@
+/** A run that may have something to do: prepare, build, report, remember. */
+import { resolve } from 'node:path';
+import type { Built } from '../engine/build.ts';
+import { buildActions } from '../engine/build.ts';
+import { writeState } from '../engine/state.ts';
+import type { Event, FinishedAction } from '../model/event.ts';
+import type { Failure } from '../model/failure.ts';
+import { exitStatusOf } from '../report/failures.ts';
+import type { Invocation } from './command.ts';
+import { printFailures } from './print-failures.ts';
+import { makeReporter } from './reporters.ts';
+import { rememberQuick } from './run-quick.ts';
+import { summaryJson } from './run-summary.ts';
+import type { Project } from './wiring.ts';
+import { openProject } from './wiring.ts';
+
+const INTERRUPTED = 130;
+
+/** Runs what is not done; the exit status says how it went. */
+export async function wholeRun(invocation: Invocation): Promise<number> {
+  const startedAtMs = Date.now();
+  const early: Event[] = [];
+  let emit = (event: Event): void => {
+    early.push(event);
+  };
+  const opened = await openProject(invocation, { touch: true, emit: (event) => emit(event) });
+  if (!opened.ok) return printFailures(invocation, opened.failure);
+  const project = opened.value;
+  const jobs = jobsOf(invocation, project);
+  if (jobs === null) {
+    const value = String(invocation.flags['jobs']);
+    return printFailures(invocation, [
+      { code: 'bad-flag-value', flag: '--jobs', value, expected: 'a number from 1' },
+    ]);
+  }
+  const prepared = await project.prepare();
+  if (!prepared.ok) {
+    // The cache is not closed: nothing was begun in it, and nothing on disk is to change.
+    if (invocation.signal.aborted) return INTERRUPTED;
+    return printFailures(invocation, prepared.failure);
+  }
+  const reporter = await makeReporter(invocation, project.host);
+  emit = (event) => reporter.on(event);
+  emit({
+    type: 'run-started',
+    pipeline: project.plan.name,
+    file: project.plan.file,
+    cacheDir: project.cacheDir,
+    jobs,
+    startedAtMs,
+    actions: prepared.value.map(({ action }) => ({ name: action.name, kind: action.kind })),
+  });
+  for (const event of early) emit(event);
+  let built: Built;
+  try {
+    built = await buildActions(project.session, prepared.value, {
+      jobs,
+      keepGoing: invocation.flags['keep-going'] === true,
+      isForced: project.isForced,
+    });
+  } finally {
+    await project.session.cache.close();
+  }
+  const durationMs = Date.now() - startedAtMs;
+  const interrupted = invocation.signal.aborted;
+  emit({ type: 'run-finished', durationMs, interrupted, actions: built.finished });
+  await reporter.close();
+  await remember(invocation, project, built);
+  const summary = await writeSummary(invocation, project, {
+    startedAtMs,
+    durationMs,
+    actions: built.finished,
+  });
+  if (summary !== null) return printFailures(invocation, [summary]);
+  return interrupted ? INTERRUPTED : statusOf(built.finished);
+}
+
+async function remember(invocation: Invocation, project: Project, built: Built): Promise<void> {
+  const { session, host, tools } = project;
+  const { actions } = built;
+  const memo = tools.memo();
+  const isSame = memo === null && JSON.stringify(actions) === JSON.stringify(session.state.actions);
+  if (!isSame) {
+    const state = { format: 1, actions, tools: memo ?? session.state.tools } as const;
+    await writeState(host.files, session.checkoutDirectory, state);
+  }
+  await project.keepPlan();
+  await rememberQuick(invocation, project, built);
+}
+
+async function writeSummary(
+  invocation: Invocation,
+  project: Project,
+  run: { startedAtMs: number; durationMs: number; actions: readonly FinishedAction[] },
+): Promise<Failure | null> {
+  const file = invocation.flags['summary'];
+  if (typeof file !== 'string') return null;
+  const text = JSON.stringify(
+    summaryJson({ ...run, pipeline: project.plan.name, cacheDir: project.cacheDir }),
+    null,
+    2,
+  );
+  const written = await project.host.files.replaceFile(resolve(invocation.cwd, file), `${text}\n`);
+  return written.ok ? null : written.failure;
+}
+
+/** 1 when a stage failed by itself; 3 when all that failed did so for trouble with the host or the cache. */
+function statusOf(actions: readonly FinishedAction[]): number {
+  const failures = actions.flatMap(({ failure }) => (failure === null ? [] : [failure]));
+  if (failures.length === 0) return actions.some(({ outcome }) => outcome === 'failed') ? 1 : 0;
+  return failures.every((failure) => exitStatusOf(failure) === 3) ? 3 : 1;
+}
+
+function jobsOf(invocation: Invocation, project: Project): number | null {
+  const flag = invocation.flags['jobs'];
+  if (flag === undefined) return project.host.processorCount;
+  const jobs = Number(flag);
+  return Number.isInteger(jobs) && jobs >= 1 ? jobs : null;
+}

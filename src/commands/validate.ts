@@ -1,0 +1,30 @@
+/** `bake validate`: says that a pipeline is right, or everything that is wrong with it. */
+import { realHost } from '../host/real.ts';
+import { failureJson } from '../report/failure-json.ts';
+import { renderWarning } from '../report/render-failure.ts';
+import type { CommandModule } from './command.ts';
+import { loadPlan, pipelineArguments } from './load-plan.ts';
+import { printFailures } from './print-failures.ts';
+import { renderSettingsOf } from './reporters.ts';
+
+export const run: CommandModule['run'] = async (invocation) => {
+  const { file, targets } = pipelineArguments(invocation.positionals);
+  const [argument] = targets;
+  if (argument !== undefined)
+    return printFailures(invocation, [{ code: 'unexpected-argument', argument, command: 'validate' }]);
+  const loaded = await loadPlan(realHost(), invocation);
+  if (invocation.flags['json'] === true) {
+    const failures = loaded.ok ? [] : loaded.failure.map(failureJson);
+    const warnings = loaded.ok ? loaded.value.plan.warnings.map(failureJson) : [];
+    const report = { schemaVersion: 1, file, valid: loaded.ok, failures, warnings };
+    invocation.write(`${JSON.stringify(report, null, 2)}\n`);
+    return loaded.ok ? 0 : 2;
+  }
+  if (!loaded.ok) return printFailures(invocation, loaded.failure);
+  const { actions, warnings } = loaded.value.plan;
+  for (const warning of warnings)
+    invocation.writeError(renderWarning(warning, renderSettingsOf(invocation.env)));
+  const stages = new Set(actions.map((action) => action.stage)).size;
+  invocation.write(`${file}: ${stages} ${stages === 1 ? 'stage' : 'stages'}, nothing wrong\n`);
+  return 0;
+};

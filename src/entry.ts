@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+/** The program's first file, all that a run with nothing to do loads: the quick check. Everything else is behind it. */
+import { fstatSync, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArguments } from './commands/parse-arguments.ts';
+import { quickRun } from './commands/run-quick.ts';
+import { COMMAND_WORDS } from './commands/words.ts';
+
+const STDOUT = 1;
+
+/** What a run with nothing to do says; null for every other command line, mistaken ones included. */
+function nothingToDo(argv: readonly string[]): string | null {
+  const parsed = parseArguments(argv, COMMAND_WORDS);
+  if (!parsed.ok || parsed.value.command?.name !== 'run') return null;
+  const { positionals, flags } = parsed.value;
+  if (flags['help'] !== undefined) return null;
+  const directory = flags['directory'];
+  const cwd = typeof directory === 'string' ? resolve(directory) : process.cwd();
+  return quickRun({ positionals, flags, cwd, env: process.env }, { isTTY: isTerminal() });
+}
+
+/** Asks `node:tty`, which takes 2 ms to load, only where the answer can be yes. */
+function isTerminal(): boolean {
+  try {
+    if (!fstatSync(STDOUT).isCharacterDevice()) return false;
+  } catch {
+    return false;
+  }
+  return process.stdout.isTTY === true;
+}
+
+/** Without the stream that `process.stdout` makes, which costs as much as looking at a thousand files. */
+function say(text: string): void {
+  const bytes = Buffer.from(text);
+  let written = 0;
+  try {
+    while (written < bytes.length) written += writeSync(STDOUT, bytes, written);
+  } catch {
+    // A full pipe that does not block, or one whose reader went away: the stream knows how to wait, and what to ignore.
+    process.stdout.on('error', () => undefined);
+    process.stdout.write(bytes.subarray(written));
+  }
+}
+
+const said = nothingToDo(process.argv.slice(2));
+if (said === null) void import('./cli.ts');
+else say(said);

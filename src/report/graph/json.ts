@@ -1,0 +1,8 @@
+/** The graph for programs; docs/schema/graph.schema.json describes it. */
+import type { Graph } from './graph.ts';
+
+/** JSON text with a line break at its end. */
+export function graphJson(graph: Graph): string {
+  const { pipeline, nodes, edges } = graph;
+  return `${JSON.stringify({ schemaVersion: 1, pipeline, nodes, edges }, null, 2)}\n`;
+}

@@ -1,0 +1,82 @@
+/** Words for trouble with the cache. */
+import { shortName } from '../../model/digest.ts';
+import type { CacheFailure } from '../../model/failure-cache.ts';
+import type { Texts } from '../failure-text.ts';
+
+const OTHER_DIRECTORY = 'point `--cache-dir` or `$BAKE_CACHE_DIR` at a directory that you may write to';
+
+export const cacheTexts: Texts<CacheFailure> = {
+  'cache-unusable': {
+    doc: 'Neither the cache directory nor a temporary one in its place can be used.',
+    text: (failure) => ({
+      summary: `the cache in ${failure.directory} cannot be used: ${failure.problem}`,
+      hint: OTHER_DIRECTORY,
+    }),
+  },
+  'cache-not-writable': {
+    doc: 'The cache cannot be written (a full disk, a read-only directory, no permission); the build goes on, but remembers nothing.',
+    text: (failure) => ({
+      summary: `the cache in ${failure.directory} cannot be written (${failure.errno}); the build goes on without remembering`,
+      details: [`refused: ${failure.path}`, 'what the cache already holds is still used'],
+      hint:
+        failure.errno === 'ENOSPC' || failure.errno === 'EDQUOT'
+          ? 'free some space there, or use another directory with `--cache-dir`; `bake cache du` says what takes it up'
+          : OTHER_DIRECTORY,
+      state: 'results of this run are not stored from here on',
+    }),
+  },
+  'cache-corrupt': {
+    doc: 'Content in the cache was not what its name says: something else wrote to it, or the disk failed. It is put aside.',
+    text: (failure) => ({
+      summary: `the cache held damaged content (${shortName(failure.digest)})`,
+      details:
+        failure.dropped.length === 0
+          ? []
+          : [`what rested on it is built again: ${failure.dropped.join(', ')}`],
+      hint: 'nothing needs to be done; if it happens again, have a look at the disk',
+      state:
+        failure.quarantine === null
+          ? 'it could not be moved away, but it is not used'
+          : `it was moved to ${failure.quarantine}`,
+    }),
+  },
+  'cache-incomplete': {
+    doc: 'A stored result names content that is no longer in the cache; the result is dropped and the stage built again.',
+    text: (failure) => ({
+      summary: `the stored result of ${failure.action} is incomplete and was dropped (${shortName(failure.missing)} is gone)`,
+    }),
+  },
+  'blob-missing': {
+    doc: 'Content that was there a moment ago is gone from the cache: another program removed it.',
+    text: (failure) => ({
+      summary: `content ${shortName(failure.digest)} is not in the cache any more`,
+      details: ['another program removed it while it was needed'],
+      hint: 'run bake again: it will be built',
+    }),
+  },
+  'not-storable': {
+    doc: 'An output is of a sort that cannot be kept: a socket, a pipe, a device, a name that is no UTF-8, or it changed while it was stored.',
+    text: (failure) => ({
+      summary: `${failure.path} cannot be stored: ${failure.problem}`,
+      hint: 'outputs are files, directories and symbolic links, and nobody writes to them when the stage has ended',
+      state: 'nothing was stored',
+    }),
+  },
+  'restore-escapes': {
+    doc: 'A directory on the way to where an output belongs is a symbolic link that leads elsewhere; bake does not write through it.',
+    text: (failure) => ({
+      summary: `cannot put ${failure.path} in place: ${failure.link} is a symbolic link that leads out of the checkout`,
+      hint: `remove the link ${failure.link}, or give the output another path`,
+      state: 'nothing was written',
+    }),
+  },
+  'blob-written-through': {
+    doc: 'A stage wrote to an input that it shares with the cache. Inputs are read-only, but root is not stopped by that.',
+    text: (failure) => ({
+      summary: `a stage wrote to one of its inputs (content ${shortName(failure.digest)})`,
+      details: ['inputs are shared with the cache and must not be changed in place'],
+      hint: 'let the stage work on a copy: `cp --reflink=auto INPUT work && …`',
+      state: 'the damaged content was put aside; nothing was stored',
+    }),
+  },
+};

@@ -1,0 +1,31 @@
+/** Words for what the checkout or the environment lacks. */
+import type { CheckoutFailure } from '../../model/failure-checkout.ts';
+import type { Texts } from '../failure-text.ts';
+
+export const checkoutTexts: Texts<CheckoutFailure> = {
+  'input-missing': {
+    doc: 'A stage declares an input that does not exist.',
+    text: (failure) => ({
+      summary: `stage \`${failure.stage}\`: the input \`${failure.pattern}\` matches no file`,
+      details:
+        failure.nearest.length === 0 ? [] : [`files with a similar name: ${failure.nearest.join(', ')}`],
+      hint: 'inputs are relative to the directory of the pipeline file; correct the path or create the file',
+      state: 'nothing was run',
+    }),
+  },
+  'input-not-a-file': {
+    doc: 'A stage declares an input that is a socket, a pipe or a device.',
+    text: (failure) => ({
+      summary: `stage \`${failure.stage}\`: the input ${failure.path} is neither a file nor a directory nor a link`,
+      state: 'nothing was run',
+    }),
+  },
+  'secret-missing': {
+    doc: 'A stage needs a secret that is not set in the environment of bake.',
+    text: (failure) => ({
+      summary: `stage \`${failure.stage}\` needs the secret \`${failure.variable}\`, which is not set`,
+      hint: `set it in the environment: \`export ${failure.variable}=…\``,
+      state: 'nothing was run for this stage',
+    }),
+  },
+};

@@ -1,0 +1,181 @@
+/** Words for what can go wrong with a virtual machine, and with the programs that provision it. */
+import type { GuestView, MachineFailure } from '../../model/failure-machine.ts';
+import type { FailureText, Texts } from '../failure-text.ts';
+import { formatDuration } from '../format.ts';
+
+const NOTHING_STORED = 'the machine was ended, its disk thrown away, and nothing was stored for this stage';
+
+type Excerpt = NonNullable<FailureText['excerpts']>[number];
+
+function excerpt(title: string, lines: readonly string[]): readonly Excerpt[] {
+  return lines.length === 0 ? [] : [{ title, lines }];
+}
+
+/** What there was to see of the guest: where the screenshot and the serial log are, what it asked for over HTTP. */
+function seen(guest: GuestView): {
+  readonly details: readonly string[];
+  readonly excerpts: readonly Excerpt[];
+} {
+  const details: string[] = [];
+  if (guest.screenshot !== null) details.push(`its screen: ${guest.screenshot}`);
+  if (guest.serialLog !== null) details.push(`its whole serial console: ${guest.serialLog}`);
+  if (guest.serial.length === 0)
+    details.push('its serial console stayed silent: boot it with `console=ttyS0` to see more');
+  return {
+    details,
+    excerpts: [
+      ...excerpt('what it asked for over HTTP', guest.requests),
+      ...excerpt('the last lines of its serial console', guest.serial),
+    ],
+  };
+}
+
+export const machineTexts: Texts<MachineFailure> = {
+  'machine-did-not-start': {
+    doc: 'QEMU ended before the machine ran.',
+    text: (failure) => ({
+      summary: 'the virtual machine did not start',
+      command: failure.command,
+      excerpts: excerpt('what QEMU said', failure.tail),
+      hint: '`bake doctor` says what this host can do',
+      state: 'nothing was stored for this stage',
+    }),
+  },
+  'machine-died': {
+    doc: 'QEMU ended while the guest was at work: it crashed or was killed.',
+    text: (failure) => ({
+      summary: `the virtual machine ended although its guest had not powered off: QEMU ${failure.ending}`,
+      details: seen(failure.guest).details,
+      excerpts: [...excerpt('what QEMU said', failure.tail), ...seen(failure.guest).excerpts],
+      hint: failure.ending.includes('SIGKILL')
+        ? 'the kernel kills the largest process when memory runs out: give the machine less `memory`, or run fewer at once'
+        : null,
+      state: NOTHING_STORED,
+    }),
+  },
+  'guest-panicked': {
+    doc: "The guest's kernel panicked.",
+    text: (failure) => ({
+      summary: `the guest's kernel panicked: ${failure.line}`,
+      ...seen(failure.guest),
+      hint: 'the lines above the panic usually name the cause: a missing root disk, a driver, too little `memory`',
+      state: NOTHING_STORED,
+    }),
+  },
+  'guest-powered-off-early': {
+    doc: 'The guest powered off while bake still had work for it.',
+    text: (failure) => ({
+      summary: `the guest powered off ${failure.during}`,
+      ...seen(failure.guest),
+      state: NOTHING_STORED,
+    }),
+  },
+  'serial-not-seen': {
+    doc: 'A text that was waited for did not appear on the serial console in time.',
+    text: (failure) => ({
+      summary: `/${failure.pattern}/ did not appear on the serial console within ${formatDuration(failure.timeoutMs)}`,
+      ...seen(failure.guest),
+      hint: 'compare the pattern with what the console says; without KVM everything takes several times longer',
+      state: NOTHING_STORED,
+    }),
+  },
+  'ssh-not-ready': {
+    doc: 'No SSH login was possible in the guest within the time limit.',
+    text: (failure) => ({
+      summary: failure.answered
+        ? `the guest's SSH server did not let \`${failure.user}\` in within ${formatDuration(failure.timeoutMs)}`
+        : `the guest did not answer to SSH within ${formatDuration(failure.timeoutMs)}`,
+      details: [`what came back last: ${failure.problem}`, ...seen(failure.guest).details],
+      command: failure.command,
+      excerpts: seen(failure.guest).excerpts,
+      hint: failure.answered
+        ? 'correct `ssh: { user, password | private_key }`; a temporary key alone needs the user root and systemd ≥ 252 in the guest'
+        : 'does the image start an SSH server and get an address by DHCP? Without KVM it may only need a longer `ssh: { timeout: … }`',
+      state: NOTHING_STORED,
+    }),
+  },
+  'guest-did-not-shut-down': {
+    doc: 'The guest did not power off in time. A machine that is cut off leaves a dirty disk, so that is never stored.',
+    text: (failure) => ({
+      summary: `the guest did not power off within ${formatDuration(failure.timeoutMs)} (asked by ${failure.asked})`,
+      ...seen(failure.guest),
+      hint: 'say how it is shut down with `shutdown: { by, command, timeout }`',
+      state: NOTHING_STORED,
+    }),
+  },
+  'guest-command-failed': {
+    doc: 'A command or script in the guest ended with a status that was not expected, or the connection was lost.',
+    text: (failure) => ({
+      summary: failure.disconnected
+        ? 'the connection to the guest was lost while a command ran'
+        : `a command in the guest ended with exit status ${failure.exitCode}`,
+      command: failure.command,
+      details: seen(failure.guest).details,
+      excerpts: [
+        ...excerpt('the last lines of its output', failure.tail),
+        ...(failure.disconnected ? seen(failure.guest).excerpts : []),
+      ],
+      hint: failure.disconnected
+        ? 'if it is meant to reboot the machine, say `expect_disconnect: true`'
+        : 'if this status is fine, name it in `valid_exit_codes`',
+      state: NOTHING_STORED,
+    }),
+  },
+  'upload-failed': {
+    doc: 'A file could not be copied into the guest.',
+    text: (failure) => ({
+      summary: `${failure.file} could not be copied to ${failure.to} in the guest`,
+      excerpts: excerpt('what scp said', failure.tail),
+      hint: 'the directory must exist and be writable for the SSH user',
+      state: NOTHING_STORED,
+    }),
+  },
+  'ansible-task-failed': {
+    doc: 'A task of a playbook failed, or Ansible lost the machine.',
+    text: (failure) => ({
+      summary: failure.unreachable
+        ? `Ansible lost the machine at the task "${failure.task}" of ${failure.playbook}`
+        : `the task "${failure.task}" of ${failure.playbook} failed`,
+      details: [...failure.message.split('\n'), ...seen(failure.guest).details],
+      excerpts: [
+        ...excerpt('the last lines of Ansible', failure.tail),
+        ...(failure.unreachable ? seen(failure.guest).excerpts : []),
+      ],
+      state: NOTHING_STORED,
+    }),
+  },
+  'ansible-input-missing': {
+    doc: 'Ansible looked for a file that is not among the inputs of the stage: bake did not find the reference by itself.',
+    text: (failure) => ({
+      summary: `${failure.playbook} needs ${failure.file}, which is not among the inputs of this stage`,
+      details: failure.message.split('\n'),
+      hint: `declare it: \`with: { files: [${failure.file}] }\` (a name with {{ … }} in it cannot be found by reading the playbook)`,
+      state: NOTHING_STORED,
+    }),
+  },
+  'playbook-unusable': {
+    doc: 'A playbook, or a file that it names, cannot be read as one.',
+    text: (failure) => ({
+      summary: `${failure.playbook} cannot be used as a playbook`,
+      details: failure.problem.split('\n'),
+      state: 'nothing was stored for this stage',
+    }),
+  },
+  'disk-unusable': {
+    doc: 'A disk image that was given to a machine cannot be used as one.',
+    text: (failure) => ({
+      summary: `${failure.path} cannot be used as a disk`,
+      details: [failure.problem],
+      state: 'nothing was stored for this stage',
+    }),
+  },
+  'firmware-missing': {
+    doc: 'A machine with UEFI was asked for, but its firmware is not installed.',
+    text: (failure) => ({
+      summary: 'the UEFI firmware for virtual machines (OVMF) is not installed',
+      details: [`looked for: ${failure.searched.join(', ')}`],
+      hint: 'install the package `ovmf`, or use `firmware: bios`',
+      state: 'nothing was stored for this stage',
+    }),
+  },
+};

@@ -1,0 +1,128 @@
+/** Words for what can go wrong while a stage runs. */
+import type { StageFailure } from '../../model/failure-stage.ts';
+import type { Texts } from '../failure-text.ts';
+import { formatDuration } from '../format.ts';
+
+const NOTHING_STORED = 'nothing was stored for this stage';
+
+function tail(lines: readonly string[]) {
+  return lines.length === 0 ? [] : [{ title: 'the last lines of its output', lines }];
+}
+
+function endingOf(failure: { readonly exitCode: number | null; readonly signal: string | null }): string {
+  if (failure.signal !== null) return `was ended by the signal ${failure.signal}`;
+  return failure.exitCode === null ? 'did not end by itself' : `ended with exit status ${failure.exitCode}`;
+}
+
+function list(files: readonly string[]): string {
+  const shown = files.slice(0, 8).join(', ');
+  return files.length > 8 ? `${shown} and ${files.length - 8} more` : shown;
+}
+
+export const stageTexts: Texts<StageFailure> = {
+  'command-failed': {
+    doc: 'A command of a stage ended with a status other than 0, or was ended by a signal.',
+    text: (failure) => ({
+      summary: `a command ${endingOf(failure)}`,
+      command: failure.command,
+      excerpts: tail(failure.tail),
+      details:
+        failure.undeclared.length === 0
+          ? []
+          : [
+              `its output names files of the checkout that the stage does not declare, so it could not see them: ${list(failure.undeclared)}`,
+            ],
+      hint:
+        failure.undeclared.length === 0
+          ? null
+          : `declare what it needs: \`inputs: [${failure.undeclared.slice(0, 8).join(', ')}]\``,
+      state: NOTHING_STORED,
+    }),
+  },
+  'command-not-found': {
+    doc: 'A program that a stage calls is not on the PATH.',
+    text: (failure) => ({
+      summary: `the program \`${failure.command}\` is not installed, or not on the PATH`,
+      hint:
+        failure.package === null
+          ? '`bake doctor` lists what is missing on this host'
+          : `install the package \`${failure.package}\`; \`bake doctor\` lists all that is missing`,
+      state: NOTHING_STORED,
+    }),
+  },
+  'stage-timeout': {
+    doc: 'A stage ran longer than its `timeout` and was ended with everything that it had started.',
+    text: (failure) => ({
+      summary: `it was not done after ${formatDuration(failure.timeoutMs)}, its time limit, and was ended`,
+      excerpts: tail(failure.tail),
+      hint: 'raise `timeout:` of the stage if it needs longer',
+      state: NOTHING_STORED,
+    }),
+  },
+  'output-missing': {
+    doc: 'A stage ended well but did not leave a file that it declares under `outputs`.',
+    text: (failure) => ({
+      summary: `the output \`${failure.output}\` is missing: the stage left nothing at ${failure.path}`,
+      details: [
+        failure.found.length === 0
+          ? 'the stage left no files at all'
+          : `the stage left: ${list(failure.found)}`,
+      ],
+      hint: `let the stage write ${failure.path}, or correct the path under \`outputs:\``,
+      state: NOTHING_STORED,
+    }),
+  },
+  'output-is-symlink': {
+    doc: 'A declared output is a symbolic link, or lies behind one: its bytes would not be in the cache.',
+    text: (failure) => ({
+      summary: `the output \`${failure.output}\` (${failure.path}) is a symbolic link to ${failure.target}, not the file itself`,
+      hint: 'write the file itself, for example with `cp --dereference`',
+      state: NOTHING_STORED,
+    }),
+  },
+  'output-not-a-file': {
+    doc: 'A declared output is neither a file nor a directory.',
+    text: (failure) => ({
+      summary: `the output \`${failure.output}\` (${failure.path}) is ${failure.found}; only files and directories can be stored`,
+      state: NOTHING_STORED,
+    }),
+  },
+  'input-changed': {
+    doc: 'A file that the stage declares as input was changed while the stage ran, so nobody can say what the result was made of.',
+    text: (failure) => ({
+      summary: `${list(failure.files)} changed while the stage ran`,
+      details: ['what was built from it may be neither the old nor the new, so it is not used'],
+      hint: 'run it again when the files are at rest',
+      state: NOTHING_STORED,
+    }),
+  },
+  'stage-refused': {
+    doc: 'A stage found its work impossible for a reason that it tells itself.',
+    text: (failure) => ({ summary: failure.problem, hint: failure.hint, state: NOTHING_STORED }),
+  },
+  'upstream-damaged': {
+    doc: 'A stage wrote into the output of another stage, which it was given for reading only.',
+    text: (failure) => ({
+      summary: `the stage wrote into what it was given for reading: ${list(failure.files)}`,
+      details: ['outputs of other stages are shared with the cache; a change would spoil them for everybody'],
+      hint: 'copy the file first, and change the copy',
+      state:
+        'nothing was stored for this stage; what it spoilt was dropped from the cache and is made anew when it is needed',
+    }),
+  },
+  'no-result': {
+    doc: 'A command asks for the log or the outputs of a stage that has none, here or in the cache.',
+    text: (failure) => ({
+      summary: `there is no ${failure.wanted} of stage \`${failure.stage}\`, neither of this checkout nor in the cache`,
+      hint: `build it: \`bake run ${failure.stage}\``,
+    }),
+  },
+  'no-such-output': {
+    doc: 'A command names an output that the stage does not have.',
+    text: (failure) => ({
+      summary: `stage \`${failure.stage}\` has no output \`${failure.output}\``,
+      details:
+        failure.known.length === 0 ? ['it has no outputs at all'] : [`its outputs: ${list(failure.known)}`],
+    }),
+  },
+};
