@@ -1,0 +1,109 @@
+/** Sockets for real: connections from programs to bake, banners, and the file server for guests. */
+import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { realSockets } from '../../src/host/real-sockets.ts';
+import type { FileRequest } from '../../src/host/sockets.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bake-sockets-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+describe('Unix sockets', () => {
+  test('what was said before anybody listened is not lost, and lines are cut right', async () => {
+    const path = join(directory, 's');
+    const listener = await realSockets.listen(path);
+    const program = await realSockets.connect(path);
+    program?.write('{"a":1}\r\n{"b"');
+    const connection = await listener.accept(new AbortController().signal);
+    const lines: string[] = [];
+    const both = new Promise<void>((resolve) => {
+      connection?.onLine((line) => {
+        lines.push(line);
+        if (lines.length === 2) resolve();
+      });
+    });
+    program?.write(':2}\n');
+    await both;
+    expect(lines).toEqual(['{"a":1}', '{"b":2}']);
+    program?.close();
+    await connection?.closed;
+    listener.close();
+  });
+
+  test('the socket belongs to this user alone', async () => {
+    const path = join(directory, 's');
+    const listener = await realSockets.listen(path);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    listener.close();
+  });
+
+  test('waiting for a connection ends when it is called off', async () => {
+    const listener = await realSockets.listen(join(directory, 's'));
+    const stop = new AbortController();
+    const accepted = listener.accept(stop.signal);
+    stop.abort();
+    expect(await accepted).toBeNull();
+    listener.close();
+  });
+
+  test('nobody listens: null', async () => {
+    expect(await realSockets.connect(join(directory, 'none'))).toBeNull();
+  });
+});
+
+describe('banners', () => {
+  test('the first line of who listens; null from who is silent, or when nobody is there', async () => {
+    const talker = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.write('SSH-2.0-x\r\nmore');
+    });
+    const silent = createServer((socket) => socket.on('error', () => {}));
+    const port = (server: typeof talker) => (server.address() as AddressInfo).port;
+    for (const server of [talker, silent])
+      await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+    expect(await realSockets.greeting(port(talker), 5_000)).toBe('SSH-2.0-x');
+    expect(await realSockets.greeting(port(silent), 50)).toBeNull();
+    const gone = port(talker);
+    for (const server of [talker, silent]) await new Promise((closed) => server.close(closed));
+    expect(await realSockets.greeting(gone, 5_000)).toBeNull();
+  });
+});
+
+describe('the file server', () => {
+  test('serves what is named, in ranges too, refuses the rest, and tells of every request', async () => {
+    const file = join(directory, 'preseed.cfg');
+    writeFileSync(file, 'hello world');
+    symlinkSync('/', join(directory, 'root'));
+    const requests: FileRequest[] = [];
+    const server = await realSockets.serveFiles(
+      (path) => (path === '/pre seed.cfg' ? file : path === '/dir' ? directory : null),
+      (request) => requests.push(request),
+    );
+    const url = `http://127.0.0.1:${server.port}`;
+    expect(await (await fetch(`${url}/pre%20seed.cfg?x=1`)).text()).toBe('hello world');
+    const part = await fetch(`${url}/pre%20seed.cfg`, { headers: { range: 'bytes=6-' } });
+    expect([part.status, part.headers.get('content-range'), await part.text()]).toEqual([
+      206,
+      'bytes 6-10/11',
+      'world',
+    ]);
+    const head = await fetch(`${url}/pre%20seed.cfg`, { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, '11']);
+    for (const [path, status, init] of [
+      ['/none', 404, {}],
+      ['/dir', 404, {}],
+      ['/root/etc/passwd', 404, {}],
+      ['/pre%20seed.cfg', 405, { method: 'POST', body: 'x' }],
+      ['/pre%20seed.cfg', 416, { headers: { range: 'bytes=99-' } }],
+    ] as const)
+      expect((await fetch(url + path, init)).status, path).toBe(status);
+    await server.close();
+    expect(requests.map(({ status }) => status)).toEqual([200, 206, 200, 404, 404, 404, 405, 416]);
+    await expect(fetch(url)).rejects.toThrow();
+  });
+});

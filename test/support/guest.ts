@@ -1,0 +1,115 @@
+/** Guests for tests with real machines: the installer of the default pipeline, and a kernel with a shell that does what it is told. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '../..');
+const BUSYBOX = '/bin/busybox';
+
+/** What the little guest does is the word `scenario=` on its kernel command line; `say=` is repeated on the console. */
+const INIT = `#!/bin/busybox sh
+/bin/busybox mkdir -p /proc
+/bin/busybox mount -t proc proc /proc
+scenario=silent
+for word in $(/bin/busybox cat /proc/cmdline); do
+  case $word in
+    scenario=*) scenario=\${word#scenario=} ;;
+    say=*) echo "guest: it says \${word#say=}" ;;
+  esac
+done
+echo "guest: scenario $scenario"
+case $scenario in
+  panic) exit 1 ;;
+  poweroff) exec /bin/busybox poweroff -f ;;
+  reboot) exec /bin/busybox reboot -f ;;
+esac
+while :; do /bin/busybox sleep 1000; done
+`;
+
+/** Lives as long as the bundle of this test run, and is removed with it. */
+function directory(): string {
+  const program = process.env['BAKE_TEST_PROGRAM'];
+  if (program === undefined) throw new Error('the global setup has not run');
+  const path = join(dirname(program), 'guests');
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+function once(name: string, make: (temporary: string, to: string) => void): string {
+  const path = join(directory(), name);
+  if (existsSync(path)) return path;
+  const temporary = mkdtempSync(join(directory(), 'making-'));
+  make(temporary, join(temporary, name));
+  renameSync(join(temporary, name), path);
+  rmSync(temporary, { recursive: true, force: true });
+  return path;
+}
+
+/** The installer CD of the default pipeline: takes about a minute, once for all tests. */
+export function installerIso(): string {
+  return once('installer.iso', (_, to) => {
+    execFileSync('scripts/make-installer-iso.sh', [to], { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] });
+  });
+}
+
+/** The kernel of the installer. */
+export function kernel(): string {
+  return once('vmlinuz', (_, to) => extract('/vmlinuz', to));
+}
+
+/** The initial RAM disk of the little guest: busybox and the script above. */
+export function initrd(): string {
+  return once('initrd', (temporary, to) => {
+    const tree = join(temporary, 'tree');
+    mkdirSync(join(tree, 'bin'), { recursive: true });
+    mkdirSync(join(tree, 'dev'));
+    execFileSync('cp', ['-L', BUSYBOX, join(tree, 'bin/busybox')]);
+    writeFileSync(join(tree, 'init'), INIT);
+    chmodSync(join(tree, 'init'), 0o755);
+    const packed = execFileSync('cpio', ['-o', '-H', 'newc', '--quiet'], {
+      cwd: tree,
+      input: ['bin', 'bin/busybox', 'dev', 'init'].join('\n'),
+      maxBuffer: 64 * 2 ** 20,
+    });
+    writeFileSync(to, packed);
+  });
+}
+
+/** A CD that starts the little guest from a prompt at which the kernel command line is typed: \`linux scenario=…\`. */
+export function promptIso(): string {
+  return once('prompt.iso', (temporary, to) => {
+    const tree = join(temporary, 'cd');
+    mkdirSync(join(tree, 'isolinux'), { recursive: true });
+    execFileSync('cp', [kernel(), join(tree, 'vmlinuz')]);
+    execFileSync('cp', [initrd(), join(tree, 'initrd')]);
+    execFileSync('cp', [
+      '/usr/lib/ISOLINUX/isolinux.bin',
+      '/usr/lib/syslinux/modules/bios/ldlinux.c32',
+      join(tree, 'isolinux'),
+    ]);
+    const lines = [
+      'SERIAL 0 115200',
+      'PROMPT 1',
+      'TIMEOUT 0',
+      'LABEL linux',
+      'LINUX /vmlinuz',
+      'INITRD /initrd',
+      'APPEND console=ttyS0',
+    ];
+    writeFileSync(join(tree, 'isolinux/isolinux.cfg'), `${lines.join('\n')}\n`);
+    execFileSync(
+      'xorriso',
+      [
+        ...['-as', 'mkisofs', '-quiet', '-o', to, '-b', 'isolinux/isolinux.bin', '-c', 'isolinux/boot.cat'],
+        ...['-no-emul-boot', '-boot-load-size', '4', '-boot-info-table', '-rock', tree],
+      ],
+      { stdio: 'ignore' },
+    );
+  });
+}
+
+function extract(path: string, to: string): void {
+  execFileSync('xorriso', ['-osirrox', 'on', '-indev', installerIso(), '-extract', path, to], {
+    stdio: 'ignore',
+  });
+}
