@@ -1,0 +1,193 @@
+/** A 4 GiB output: taken into the cache, and put back from it. */
+import {
+  chmodSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { findInode, writeLarge } from '../files.ts';
+import { type Contestant, finish, race } from '../measure.ts';
+import { bakeIn, expectOutcomes, letFilesAge, pipelineSite } from '../sites.ts';
+import { type Bench, ratioVerdict, type Suite } from '../suite.ts';
+import { netOf } from './hash.ts';
+import { medianOf } from './noop.ts';
+
+const GIB = 2 ** 30;
+
+/** The stage moves a finished file into its workspace, which costs nothing: what remains is what bake does with it. */
+function movingPipeline(ready: string): string {
+  return `bake: 1
+name: adopt
+stages:
+  big:
+    run: mv ${ready} big.img
+    outputs: { o: big.img }
+  end:
+    run: test -s \${{ stages.big.outputs.o }}
+`;
+}
+
+export const adopt: Suite = {
+  name: 'adopt',
+  summary: 'a 4 GiB output taken into the cache',
+  run(bench) {
+    const { openssl } = bench.tools;
+    if (openssl === null) throw new Error('openssl is needed to check the result');
+    const bytes = Math.round(4 * GIB * bench.scale);
+    bench.say('writing 4 GiB');
+    const big = adopting(bench, 'bake run, 4 GiB output', bytes);
+    const tiny = adopting(bench, 'bake run, 1 KiB output', 1024);
+    const other = join(bench.directory, 'reference.img');
+    writeLarge(other, bytes);
+    const series = race(
+      [
+        {
+          name: 'openssl dgst -sha256',
+          command: { file: openssl, args: ['dgst', '-sha256', other], cwd: bench.home },
+          check: () => undefined,
+        },
+        tiny,
+        big,
+      ],
+      bench.runs,
+      bench.home,
+    );
+    const hashing = series.find(({ name }) => name.startsWith('openssl'));
+    const net = netOf(series, 'bake run, 1 KiB output')('bake run, 4 GiB output');
+    rmSync(other);
+    return {
+      series,
+      verdicts: [
+        {
+          what: 'adopting 4 GiB / reading and hashing it once (a 1 KiB output taken off)',
+          measured: hashing === undefined ? null : net / medianOf(hashing),
+          limit: 1.1,
+          unit: '×',
+          bound: 'most',
+        },
+      ],
+      notes: [
+        'Every run is checked: the digest in the summary is that of openssl, and the blob is the very inode that the stage left, so nothing was copied.',
+      ],
+    };
+  },
+};
+
+function adopting(bench: Bench, name: string, bytes: number): Contestant {
+  const ready = join(bench.directory, `ready-${bytes}.img`);
+  writeLarge(ready, bytes);
+  const inode = statSync(ready).ino;
+  const cwd = pipelineSite(bench, `adopt-${bytes}`, movingPipeline(ready));
+  const cache = join(cwd, 'cache');
+  const summary = join(bench.home, 'adopt.json');
+  const dgst = { file: bench.tools.openssl ?? '', args: ['dgst', '-sha256', ready], cwd };
+  const digest = /[0-9a-f]{64}/.exec(finish(dgst, bench.home).stdout)?.[0] ?? '';
+  return {
+    name,
+    command: bakeIn(bench, cwd, 'run', '--summary', summary),
+    prepare() {
+      rmSync(cache, { recursive: true, force: true });
+      // Read once, so that the page cache is as warm for bake as for openssl.
+      finish(dgst, bench.home);
+    },
+    check() {
+      expectOutcomes(summary, { built: 2 });
+      const { stages } = JSON.parse(readFileSync(summary, 'utf8'));
+      if (stages[0].outputs[0].digest !== `sha256:${digest}`) throw new Error('the digest is wrong');
+      const blob = findInode(cache, inode);
+      if (blob === null) throw new Error('the blob is not the file that the stage left: it was copied');
+      renameSync(blob, ready);
+      chmodSync(ready, 0o644);
+    },
+  };
+}
+
+export const restore: Suite = {
+  name: 'restore',
+  summary: 'a 4 GiB output put back from the cache',
+  run(bench) {
+    const bytes = Math.round(4 * GIB * bench.scale);
+    const ready = join(bench.directory, 'restore.img');
+    bench.say('writing 4 GiB');
+    writeLarge(ready, bytes);
+    const cwd = pipelineSite(
+      bench,
+      'restore',
+      `bake: 1\nname: restore\nstages:\n  big:\n    run: cp ${ready} big.img\n    outputs: { o: big.img }\n`,
+    );
+    finish(bakeIn(bench, cwd, 'run'), bench.home);
+    const placed = join(cwd, 'big.img');
+    const copy = join(bench.directory, 'copy.img');
+    const summary = join(bench.home, 'restore.json');
+    const sync = { file: 'sync', args: [], cwd };
+    const command = bakeIn(bench, cwd, 'run', '--summary', summary);
+    const series = race(
+      [
+        {
+          name: 'cp --sparse=auto',
+          command: { file: 'cp', args: ['--sparse=auto', ready, copy], cwd },
+          prepare: () => {
+            rmSync(copy, { force: true });
+            finish(sync, bench.home);
+          },
+          check: () => expectSame(ready, copy, bytes),
+        },
+        {
+          name: 'bake run, deleted output',
+          command,
+          prepare: () => {
+            rmSync(placed);
+            finish(sync, bench.home);
+          },
+          check: () => {
+            expectOutcomes(summary, { restored: 1 });
+            expectSame(ready, placed, bytes);
+          },
+        },
+        {
+          name: 'bake run, output in place',
+          command,
+          prepare: () => {
+            // What was put back just now could still change within the clock's grain: bake looks twice.
+            letFilesAge();
+            finish(command, bench.home);
+          },
+          check: () => expectOutcomes(summary, { fresh: 1 }),
+        },
+      ],
+      bench.runs,
+      bench.home,
+    );
+    return {
+      series,
+      verdicts: [ratioVerdict(series, 'bake run, deleted output', 'cp --sparse=auto', 1.1, medianOf)],
+      notes: [
+        'Whole processes, start-up included; the disk is synced before each run, writing back is not waited for.',
+      ],
+    };
+  },
+};
+
+/** Compares the length and a piece of every sixteenth of two files. */
+function expectSame(a: string, b: string, bytes: number): void {
+  if (statSync(b).size !== bytes) throw new Error(`${b} has the wrong length`);
+  const [left, right] = [openSync(a, 'r'), openSync(b, 'r')];
+  const [one, other] = [Buffer.alloc(1 << 16), Buffer.alloc(1 << 16)];
+  try {
+    for (let part = 0; part < 16; part++) {
+      const at = Math.floor((bytes / 16) * part);
+      const count = readSync(left, one, 0, one.length, at);
+      readSync(right, other, 0, count, at);
+      if (!one.subarray(0, count).equals(other.subarray(0, count)))
+        throw new Error(`${b} differs at byte ${at}`);
+    }
+  } finally {
+    closeSync(left);
+    closeSync(right);
+  }
+}
