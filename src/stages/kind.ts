@@ -47,6 +47,23 @@ export interface StagedInput {
   readonly layers: readonly string[];
 }
 
+/**
+ * Something alive that goes on where an output of an action ends, such as a running machine: the next action that reads
+ * this very content takes it over within the same run. Never needed for a right result.
+ */
+export interface Live {
+  /** Ends it and removes what it holds. Called when nobody took it over, also after a failure or Ctrl-C. */
+  dispose(): Promise<void>;
+}
+
+/** What goes on beside the cache from one action of a run to a later one, found by the content that it belongs to. */
+export interface LiveShelf {
+  /** Takes over what was handed on with this very content; null when there is nothing. It is the caller's from then on. */
+  take(content: Content): Live | null;
+  /** A new empty directory on the file system of the cache that outlives the stage; removed by `dispose` or, if this process dies, by a later run. */
+  makeDirectory(): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
+}
+
 /** The narrow door through which a running stage sees the world. */
 export interface StageContext {
   /** Absolute path of the empty directory in which the stage runs; on the file system of the cache. */
@@ -85,6 +102,18 @@ export interface StageContext {
   mask(secret: string): void;
   /** Name of the action, for messages. */
   readonly action: string;
+  readonly live: LiveShelf;
+  /**
+   * Absolute path of the directory with the side files kept beside this content; null when there are none. They are of this
+   * host alone, may go at any time, and a result must be the same without them.
+   */
+  sides(content: Content): string | null;
+  /** Drops side files that turned out to be of no use. */
+  dropSides(content: Content): Promise<void>;
+  /** Whether the user wants checkpoints: false with `--no-checkpoint` or `BAKE_CHECKPOINT=0`. */
+  readonly checkpoints: boolean;
+  /** What the user wants of a machine whose work failed (`--on-error`); asks at the prompt where that was chosen. */
+  afterFailure(failure: Failure): Promise<'end' | 'keep'>;
 }
 
 export interface ExecOptions {
@@ -112,7 +141,27 @@ export interface StageReturn {
   readonly layered?: { readonly [output: string]: StagedInput };
   /** Outputs that are an upstream artifact unchanged: its content is taken as it is, so that no byte is read or moved. The stage leaves a link at `output(name)` all the same. */
   readonly unchanged?: { readonly [output: string]: StagedInput };
+  /** Goes on where the output ends: put on the shelf once the result is stored, disposed of at once if it cannot be. */
+  readonly handOn?: { readonly output: string; readonly live: Live };
+  /** For an output the absolute path of a directory whose files are kept beside its content as side files: 0600, never shared, first to be pruned. It is moved away. */
+  readonly sides?: { readonly [output: string]: string };
 }
+
+/**
+ * One step of a stage that is a chain of steps: planned, fingerprinted, run and cached as an action of its own, named
+ * `stage@name`.
+ */
+export interface StepDefinition {
+  /** Unique in its stage, speaking: the name of a playbook without its directory and suffix. */
+  readonly name: string;
+  /** Name of the internal kind that runs it. */
+  readonly kind: string;
+  /** Options of that kind, before its defaults; `PREVIOUS_STEP` as an action stands for the step before. */
+  readonly options: { readonly [name: string]: unknown };
+}
+
+/** Stands for the step before in `{ $artifact: { action: PREVIOUS_STEP, output } }` of a step's options. */
+export const PREVIOUS_STEP = '@previous';
 
 /** The definition of a kind; see docs/design/kinds.md. */
 export interface StageKind<Schema extends z.ZodType = z.ZodType> {
@@ -152,6 +201,13 @@ export interface StageKind<Schema extends z.ZodType = z.ZodType> {
   check?(
     options: z.output<Schema>,
   ): readonly { readonly path: readonly (string | number)[]; readonly problem: string }[];
+  /**
+   * Splits the stage into a chain of steps (pure; called by the planner). The last step has the stage's outputs. `run` of
+   * such a kind is never called.
+   */
+  steps?(options: z.output<Schema>): readonly StepDefinition[];
+  /** Runs a step of another kind and cannot be named by a pipeline. */
+  readonly internal?: true;
   run(options: z.output<Schema>, context: StageContext): Promise<Result<StageReturn, Failure>>;
 }
 
