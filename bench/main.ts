@@ -9,6 +9,7 @@ import { type Bench, isMet, type Suite } from './suite.ts';
 import { edit } from './suites/edit.ts';
 import { hash, smallFiles } from './suites/hash.ts';
 import { adopt, restore } from './suites/large.ts';
+import { layers } from './suites/layers.ts';
 import { noop, noop1000, noop10000 } from './suites/noop.ts';
 import { plan } from './suites/plan.ts';
 import { memory, startup } from './suites/process.ts';
@@ -27,6 +28,7 @@ const SUITES: readonly Suite[] = [
   restore,
   spawn,
   memory,
+  layers,
 ];
 
 const USAGE = `npm run bench -- <suite>… [--runs N] [--json FILE] [--write-docs] [--quick]
@@ -39,7 +41,7 @@ ${SUITES.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n'
 --write-docs  write docs/performance.md
 --quick       a hundredth of the size and three rounds, to try the bench itself; goals are not judged
 
-Peers are measured when they are here: ninja, make and openssl on PATH; turbo and wireit after npm install --prefix bench/peers.
+Peers are measured when they are here: ninja, make, openssl and packer on PATH; turbo and wireit after npm install --prefix bench/peers.
 Large files are made below BAKE_BENCH_DIR, else the temporary directory: up to 13 GiB.
 `;
 

@@ -14,6 +14,7 @@ export function findTools(root: string): Tools {
     ninja: onPath('ninja'),
     make: onPath('make'),
     openssl: onPath('openssl'),
+    packer: onPath('packer'),
     turbo: npm('turbo'),
     wireit: npm('wireit'),
   };

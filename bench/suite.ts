@@ -24,6 +24,7 @@ export interface Tools {
   readonly ninja: string | null;
   readonly make: string | null;
   readonly openssl: string | null;
+  readonly packer: string | null;
   readonly turbo: string | null;
   readonly wireit: string | null;
 }
