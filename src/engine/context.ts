@@ -1,5 +1,6 @@
 /** The door through which a running stage sees the world, made for one attempt of one action. */
 import type { ProcessEnd } from '../host/host.ts';
+import type { Manifest } from '../model/action.ts';
 import type { Artifact, TreeContent } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
@@ -10,6 +11,7 @@ import { fail, ok } from '../model/result.ts';
 import { quoteWords } from '../model/shell-words.ts';
 import type { ArtifactOption, ExecOptions, ExecResult, StageContext, StagedInput } from '../stages/kind.ts';
 import type { ActionLog } from './action-log.ts';
+import { earlierOutput } from './earlier.ts';
 import type { TakenInputs } from './fingerprint.ts';
 import { stagedPath } from './manifest.ts';
 import type { Masks } from './masks.ts';
@@ -27,6 +29,7 @@ export interface Attempt {
   readonly action: PlannedAction;
   readonly places: Places;
   readonly taken: TakenInputs;
+  readonly manifest: Manifest;
   readonly upstream: (ref: ArtifactRef) => Artifact;
   readonly staged: ReadonlyMap<string, StagedInput>;
   readonly env: { readonly [name: string]: string };
@@ -66,6 +69,13 @@ export function stageContext(attempt: Attempt): StageContext {
     host: attempt.session.host,
     mask: (secret) => attempt.masks.add(secret),
     action: action.name,
+    earlier: (output) =>
+      earlierOutput(attempt.session, {
+        action: action.name,
+        manifest: attempt.manifest,
+        output,
+        scratch: places.scratch,
+      }),
   };
 }
 

@@ -141,6 +141,7 @@ async function inPlaces(
     action,
     places,
     taken,
+    manifest: runnable.pinned.manifest,
     upstream,
     staged: staged.value,
     env: {

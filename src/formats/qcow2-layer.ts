@@ -13,9 +13,14 @@ export type ClusterPlace =
 export interface Qcow2Layer {
   readonly header: Qcow2Header;
   readonly source: ByteSource;
-  place(cluster: number): Promise<ClusterPlace>;
-  /** The first cluster, not before this one, whose level 2 table exists: what lies between is absent. */
-  nextMapped(cluster: number): number;
+  /** Where a cluster is and how many from it on, at least 1, go on in the same way; no more than `most` entries are looked at. */
+  run(cluster: number, most: number): Promise<ClusterRun>;
+}
+
+/** Clusters that follow each other on the disk and, if plain, in the file. */
+export interface ClusterRun {
+  readonly place: ClusterPlace;
+  readonly clusters: number;
 }
 
 const ABSENT: ClusterPlace = { type: 'absent' };
@@ -35,30 +40,46 @@ export async function openQcow2Layer(source: ByteSource, header: Qcow2Header): P
   const tables = new Map<number, DataView>();
 
   async function tableAt(offset: number): Promise<DataView> {
-    const kept = tables.get(offset);
-    if (kept) return kept;
     const table = await readTable(source, offset, perTable);
     if (tables.size >= TABLES_KEPT) tables.delete(tables.keys().next().value as number);
     tables.set(offset, table);
     return table;
   }
 
+  /** The first cluster, from the one behind a table that is not there on, whose table is. */
+  function nextMapped(tableIndex: number): number {
+    let index = tableIndex;
+    while (index < header.l1Entries && plainOffset(l1, index) === 0) index++;
+    return index < header.l1Entries ? index * perTable : Number.POSITIVE_INFINITY;
+  }
+
   return {
     header,
     source,
-    async place(cluster) {
+    async run(cluster, most) {
       const index = Math.floor(cluster / perTable);
       const offset = index < header.l1Entries ? plainOffset(l1, index) : 0;
-      if (offset === 0) return ABSENT;
-      return placeOf(await tableAt(offset), cluster % perTable, clusterBits);
-    },
-    nextMapped(cluster) {
-      let index = Math.floor(cluster / perTable);
-      if (index < header.l1Entries && plainOffset(l1, index) !== 0) return cluster;
-      while (index < header.l1Entries && plainOffset(l1, index) === 0) index++;
-      return index < header.l1Entries ? index * perTable : Number.POSITIVE_INFINITY;
+      if (offset === 0) return { place: ABSENT, clusters: nextMapped(index) - cluster };
+      // A table at hand is not waited for: there are many layers, and many runs in each.
+      const table = tables.get(offset) ?? (await tableAt(offset));
+      return runOf(table, cluster % perTable, Math.min(most, perTable - (cluster % perTable)), clusterBits);
     },
   };
+}
+
+/** From an entry of a table on. Deflated clusters stand alone. */
+function runOf(table: DataView, first: number, most: number, clusterBits: number): ClusterRun {
+  const place = placeOf(table, first, clusterBits);
+  let clusters = 1;
+  if (place.type !== 'deflated')
+    while (clusters < most) {
+      const next = placeOf(table, first + clusters, clusterBits);
+      if (next.type !== place.type) break;
+      if (next.type === 'plain' && place.type === 'plain')
+        if (next.offset !== place.offset + clusters * 2 ** clusterBits) break;
+      clusters += 1;
+    }
+  return { place, clusters };
 }
 
 async function readTable(source: ByteSource, offset: number, entries: number): Promise<DataView> {

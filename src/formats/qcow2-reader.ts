@@ -12,6 +12,9 @@ import { isQcow2, readQcow2Header } from './qcow2-header.ts';
 import type { ClusterPlace, Qcow2Layer } from './qcow2-layer.ts';
 import { openQcow2Layer } from './qcow2-layer.ts';
 
+/** Whoever looks for data mostly asks again a little further on: looking at a whole table each time would be for nothing. */
+const CLUSTERS_AT_ONCE = 64;
+
 const inflate = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflateRaw);
 
 /**
@@ -83,8 +86,12 @@ function layeredDisk(layer: Qcow2Layer, below: DiskSource | null): DiskSource {
       const wanted = Math.max(0, Math.min(into.length, diskBytes - offset));
       for (let done = 0; done < wanted; ) {
         const at = offset + done;
-        const place = await layer.place(Math.floor(at / clusterBytes));
-        const length = await runLength(layer, place, at, wanted - done);
+        const left = wanted - done;
+        const { place, clusters } = await layer.run(
+          Math.floor(at / clusterBytes),
+          Math.ceil(left / clusterBytes) + 1,
+        );
+        const length = Math.min(left, clusters * clusterBytes - (at % clusterBytes));
         await readPiece(into.subarray(done, done + length), at, place);
         done += length;
       }
@@ -93,11 +100,10 @@ function layeredDisk(layer: Qcow2Layer, below: DiskSource | null): DiskSource {
     async nextData(offset) {
       for (let at = offset; at < diskBytes; ) {
         const cluster = Math.floor(at / clusterBytes);
-        const place = await layer.place(cluster);
+        const { place, clusters } = await layer.run(cluster, CLUSTERS_AT_ONCE);
         if (place.type === 'plain' || place.type === 'deflated') return at;
-        let end = (cluster + 1) * clusterBytes;
+        const end = (cluster + clusters) * clusterBytes;
         if (place.type === 'absent') {
-          end = Math.max(end, layer.nextMapped(cluster) * clusterBytes);
           const lower = below === null ? end : await below.nextData(at);
           if (lower < end && lower < (below?.sizeBytes ?? 0)) return Math.min(lower, diskBytes);
         }
@@ -106,25 +112,4 @@ function layeredDisk(layer: Qcow2Layer, below: DiskSource | null): DiskSource {
       return diskBytes;
     },
   };
-}
-
-/** How far, at most `most` bytes, what begins at `offset` goes on in the same way, so that it can be read at once. */
-async function runLength(
-  layer: Qcow2Layer,
-  first: ClusterPlace,
-  offset: number,
-  most: number,
-): Promise<number> {
-  const clusterBytes = 2 ** layer.header.clusterBits;
-  let cluster = Math.floor(offset / clusterBytes);
-  let length = (cluster + 1) * clusterBytes - offset;
-  if (first.type === 'deflated') return Math.min(length, most);
-  for (let expected = first; length < most; length += clusterBytes) {
-    expected = expected.type === 'plain' ? { ...expected, offset: expected.offset + clusterBytes } : expected;
-    cluster += 1;
-    const place = await layer.place(cluster);
-    if (place.type !== expected.type) break;
-    if (place.type === 'plain' && expected.type === 'plain' && place.offset !== expected.offset) break;
-  }
-  return Math.min(length, most);
 }

@@ -1,4 +1,4 @@
-/** What an OVF descriptor must know about a VMDK: its capacity, and that it is of the one kind that may be inside an OVA. */
+/** Head and tables of a stream-optimized VMDK: what an OVF descriptor must know of it, and where its grains are. */
 import type { ByteSource } from '../model/bytes.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
@@ -17,11 +17,21 @@ interface VmdkHead {
   readonly populatedBytes: number;
 }
 
+/** Where the grains of an image are. */
+export interface VmdkMap {
+  readonly capacitySectors: number;
+  readonly grainSectors: number;
+  readonly perTable: number;
+  readonly tableCount: number;
+  /** The sectors of the grains of a table, 0 for one that is not there; null for a table without grains. */
+  table(index: number): Promise<Uint32Array | null>;
+}
+
 /**
- * Reads a stream-optimized VMDK's head and tables. The failure is a part of a sentence that says what the file is instead:
- * another format, another kind of VMDK, or one that breaks off.
+ * Reads a stream-optimized VMDK's head and directory. The failure is a part of a sentence that says what the file is
+ * instead: another format, another kind of VMDK, or one that breaks off.
  */
-export async function readVmdkHead(source: ByteSource): Promise<Result<VmdkHead, string>> {
+export async function readVmdkMap(source: ByteSource): Promise<Result<VmdkMap, string>> {
   const head = await viewAt(source, 0, VMDK_SECTOR_BYTES);
   if (head.getUint32(0) !== MAGIC) return fail('no VMDK');
   if ((head.getUint32(8, true) & FLAG_COMPRESSED) === 0) return fail('a VMDK that is not stream-optimized');
@@ -34,16 +44,32 @@ export async function readVmdkHead(source: ByteSource): Promise<Result<VmdkHead,
   const directorySector = Number(fields.getBigUint64(56, true));
   if (grainSectors < 1 || perTable < 1 || perTable > MOST_PER_TABLE || capacitySectors > MOST_SECTORS)
     return fail('a VMDK whose header makes no sense');
-  const tables = Math.ceil(capacitySectors / (grainSectors * perTable));
-  const directory = await viewAt(source, directorySector * VMDK_SECTOR_BYTES, tables * 4);
+  const tableCount = Math.ceil(capacitySectors / (grainSectors * perTable));
+  const directory = await viewAt(source, directorySector * VMDK_SECTOR_BYTES, tableCount * 4);
+  return ok({
+    capacitySectors,
+    grainSectors,
+    perTable,
+    tableCount,
+    async table(index) {
+      const sector = index < tableCount ? directory.getUint32(index * 4, true) : 0;
+      if (sector === 0) return null;
+      const view = await viewAt(source, sector * VMDK_SECTOR_BYTES, perTable * 4);
+      const sectors = Uint32Array.from({ length: perTable }, (_, entry) => view.getUint32(entry * 4, true));
+      // Sector 1 stands for a grain of zeros, which takes no room.
+      return sectors.map((at) => (at === 1 ? 0 : at));
+    },
+  });
+}
+
+/** Reads what an OVF descriptor says of a disk. Fails as `readVmdkMap`. */
+export async function readVmdkHead(source: ByteSource): Promise<Result<VmdkHead, string>> {
+  const map = await readVmdkMap(source);
+  if (!map.ok) return map;
+  const { capacitySectors, grainSectors, tableCount } = map.value;
   let grains = 0;
-  for (let index = 0; index < tables; index++) {
-    const tableSector = directory.getUint32(index * 4, true);
-    if (tableSector === 0) continue;
-    const table = await viewAt(source, tableSector * VMDK_SECTOR_BYTES, perTable * 4);
-    // Sector 1 stands for a grain of zeros, which takes no room.
-    for (let entry = 0; entry < perTable; entry++) if (table.getUint32(entry * 4, true) > 1) grains += 1;
-  }
+  for (let index = 0; index < tableCount; index++)
+    for (const sector of (await map.value.table(index)) ?? []) if (sector > 0) grains += 1;
   const capacityBytes = capacitySectors * VMDK_SECTOR_BYTES;
   const populatedBytes = Math.min(capacityBytes, grains * grainSectors * VMDK_SECTOR_BYTES);
   return ok({ capacityBytes, populatedBytes });

@@ -84,7 +84,7 @@ export async function writeVmdkStream(
 
   const compressed = inOrder(grainsOf(disk, options), GRAINS_IN_HAND, async (grain) => ({
     index: grain.index,
-    bytes: await options.compressor.compress(grain.bytes),
+    bytes: await options.compressor.compress(grain.bytes, grain.index),
   }));
   for await (const grain of compressed) {
     const owner = Math.floor(grain.index / GRAINS_PER_TABLE);

@@ -34,7 +34,7 @@ async function readFully(file: FileHandle, into: Uint8Array, offset: number): Pr
   return filled;
 }
 
-/** Makes the new file `path`, lets `use` write it, flushes it to the disk. Throws system errors; no half file stays. */
+/** Makes the new file `path`, lets `use` write it. Throws system errors; no half file stays. */
 export async function writeThrough<T>(path: string, use: (sink: ByteSink) => Promise<T>): Promise<T> {
   const file = await open(path, 'wx');
   try {
@@ -42,7 +42,6 @@ export async function writeThrough<T>(path: string, use: (sink: ByteSink) => Pro
       write: (bytes) => writeFully(file, bytes, null),
       writeAt: (bytes, offset) => writeFully(file, bytes, offset),
     });
-    await file.sync();
     await file.close();
     return value;
   } catch (error) {

@@ -78,7 +78,10 @@ export interface Files {
   freeBytes(path: string): Promise<number | null>;
   /** `use` gets a reader; the file is closed afterwards. */
   withReader<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<Result<T, HostFailure>>;
-  /** `use` gets an appending writer to a new file; closed, and flushed to the disk, afterwards. ENOSPC and the like come back as a failure. */
+  /**
+   * `use` gets an appending writer to a new file, closed afterwards; it may take its time to reach the disk, which the cache
+   * reckons with. ENOSPC and the like come back as a failure.
+   */
   withWriter<T>(path: string, use: (sink: ByteSink) => Promise<T>): Promise<Result<T, HostFailure>>;
 }
 

@@ -110,6 +110,11 @@ export interface StageContext {
   sides(content: Content): string | null;
   /** Drops side files that turned out to be of no use. */
   dropSides(content: Content): Promise<void>;
+  /**
+   * What the newest result of this action left as this output, if the very same work (kind, options, tools) made it of
+   * other inputs: what has not changed since need not be made again. Null when there is none; the result must be the same.
+   */
+  earlier(output: string): Promise<StagedInput | null>;
   /** Whether the user wants checkpoints: false with `--no-checkpoint` or `BAKE_CHECKPOINT=0`. */
   readonly checkpoints: boolean;
   /** What the user wants of a machine whose work failed (`--on-error`); asks at the prompt where that was chosen. */

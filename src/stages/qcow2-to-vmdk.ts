@@ -1,12 +1,13 @@
 /** The kind `qcow2-to-vmdk`: the disk of an appliance, as a stream-optimized VMDK that bake writes itself. */
 import { z } from 'zod';
-import { zlibCompressor } from '../formats/grain-compressor.ts';
+import { type CompressedGrains, reusingCompressor, zlibCompressor } from '../formats/grain-compressor.ts';
 import { ADAPTER_TYPES } from '../formats/vmdk-geometry.ts';
+import { openVmdkGrains } from '../formats/vmdk-grains.ts';
 import { writeVmdkStream } from '../formats/vmdk-stream.ts';
 import type { Failure } from '../model/failure.ts';
-import { ok } from '../model/result.ts';
+import { ok, type Result } from '../model/result.ts';
 import { withDisk } from './images/open-disk.ts';
-import { defineStage } from './kind.ts';
+import { defineStage, type StageContext, type StageReturn } from './kind.ts';
 import { artifact } from './options.ts';
 
 const options = z.strictObject({
@@ -56,19 +57,36 @@ stages:
   // Another zlib may find other, equally right bytes for the same grain.
   tools: () => [{ name: 'node:zlib' }],
   run: (given, context) =>
-    withDisk<Record<string, never>>(context, context.input(given.disk), async (disk) => {
-      const written = await context.host.files.withWriter(context.output('vmdk'), (sink) =>
-        writeVmdkStream(disk, sink, {
-          adapter: given.adapter,
-          toolsVersion: given.tools_version,
-          compressor: zlibCompressor(given.compression),
-          onProgress: (fraction) => context.progress('compressing', fraction),
-          signal: context.signal,
-        }),
-      );
-      if (!written.ok) return written satisfies { failure: Failure };
-      const { capacityBytes, grains, sizeBytes } = written.value;
-      context.log(`${grains} grains of a disk of ${capacityBytes} bytes became ${sizeBytes} bytes`);
-      return ok({});
-    }),
+    withDisk<StageReturn>(context, context.input(given.disk), (disk) =>
+      withEarlierGrains(context, async (grains) => {
+        const compressor = reusingCompressor(zlibCompressor(given.compression), grains);
+        const written = await context.host.files.withWriter(context.output('vmdk'), (sink) =>
+          writeVmdkStream(disk, sink, {
+            adapter: given.adapter,
+            toolsVersion: given.tools_version,
+            compressor,
+            onProgress: (fraction) => context.progress('compressing', fraction),
+            signal: context.signal,
+          }),
+        );
+        if (!written.ok) return written satisfies { failure: Failure };
+        const { capacityBytes, grains: count, sizeBytes } = written.value;
+        context.log(`${count} grains of a disk of ${capacityBytes} bytes became ${sizeBytes} bytes`);
+        if (compressor.reused() > 0) context.log(`${compressor.reused()} of them are as they were last time`);
+        return ok({});
+      }),
+    ),
 });
+
+/** The grains of the VMDK that this stage made last time; none when there is none. */
+async function withEarlierGrains<T>(
+  context: StageContext,
+  use: (grains: CompressedGrains) => Promise<Result<T, Failure>>,
+): Promise<Result<T, Failure>> {
+  const earlier = await context.earlier('vmdk');
+  if (earlier === null) return use({ stream: async () => null });
+  const done = await context.host.files.withReader(earlier.path, async (source) =>
+    use(await openVmdkGrains(source)),
+  );
+  return done.ok ? done.value : done;
+}

@@ -226,9 +226,9 @@ describe('a stream-optimized VMDK', () => {
     // Later grains overtake earlier ones: of each eight the first is finished last.
     let given = 0;
     const shuffled: GrainCompressor = {
-      async compress(grain) {
+      async compress(grain, index) {
         const turns = 8 - (given++ % 8);
-        const bytes = await zlib.compress(grain);
+        const bytes = await zlib.compress(grain, index);
         for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
         return bytes;
       },
@@ -242,9 +242,9 @@ describe('a stream-optimized VMDK', () => {
     let most = 0;
     const zlib = zlibCompressor(1);
     const counting: GrainCompressor = {
-      async compress(grain) {
+      async compress(grain, index) {
         most = Math.max(most, ++inHand);
-        const bytes = await zlib.compress(grain);
+        const bytes = await zlib.compress(grain, index);
         inHand -= 1;
         return bytes;
       },

@@ -23,6 +23,8 @@ interface TestContextSettings {
   readonly outputs?: { readonly [name: string]: string };
   /** Files, directories or lists of layers that stand behind artifact options, by the output's name or the file's path. */
   readonly inputs?: { readonly [name: string]: string | readonly string[] };
+  /** What an earlier run left: path by the output's name. */
+  readonly earlier?: { readonly [output: string]: string };
   readonly env?: { readonly [name: string]: string };
   readonly signal?: AbortSignal;
   /** False for a stage that says `workspace: in-place`. */
@@ -84,6 +86,10 @@ export async function stageContext(settings: TestContextSettings = {}): Promise<
     host,
     action: 'tested',
     input,
+    earlier: async (output) => {
+      const path = settings.earlier?.[output];
+      return path === undefined ? null : staged(host, path);
+    },
     text(option) {
       if (typeof option === 'string') return option;
       return option.$text

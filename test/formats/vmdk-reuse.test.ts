@@ -1,0 +1,98 @@
+/** VMDKs that take grains over from an earlier one: always the bytes that a writer without memory gives. */
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { rawDisk } from '../../src/formats/disk-source.ts';
+import type { GrainCompressor } from '../../src/formats/grain-compressor.ts';
+import { reusingCompressor, zlibCompressor } from '../../src/formats/grain-compressor.ts';
+import { bytesSource, memorySink } from '../../src/formats/memory-bytes.ts';
+import { openVmdkGrains } from '../../src/formats/vmdk-grains.ts';
+import { writeVmdkStream } from '../../src/formats/vmdk-stream.ts';
+import { noise } from '../support/disks.ts';
+
+const GRAIN = 65_536;
+
+async function vmdkOf(disk: Uint8Array, compressor: GrainCompressor): Promise<Uint8Array> {
+  const sink = memorySink();
+  const options = { adapter: 'lsilogic', toolsVersion: null, compressor } as const;
+  await writeVmdkStream(rawDisk(bytesSource(disk)), sink, options);
+  return sink.bytes();
+}
+
+const cold = (disk: Uint8Array) => vmdkOf(disk, zlibCompressor(6));
+
+/** Written with the help of an earlier image; `reused` grains came from there. */
+async function warm(disk: Uint8Array, earlier: Uint8Array) {
+  const compressor = reusingCompressor(zlibCompressor(6), await openVmdkGrains(bytesSource(earlier)));
+  return { bytes: await vmdkOf(disk, compressor), reused: compressor.reused() };
+}
+
+/** A disk by the seeds of its grains: 0 for one of zeros. */
+function diskOf(seeds: readonly number[], tail: number): Uint8Array {
+  const disk = new Uint8Array(seeds.length * GRAIN + tail);
+  for (const [index, seed] of seeds.entries())
+    if (seed > 0) disk.set(noise(4000, seed), index * GRAIN + seed);
+  disk.fill(7, seeds.length * GRAIN);
+  return disk;
+}
+
+const sameBytes = (one: Uint8Array, other: Uint8Array) => Buffer.compare(one, other) === 0;
+
+const seeds = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 40 });
+
+it('is the same as without memory, whatever the earlier disk was, and takes over every grain that stayed', async () => {
+  await fc.assert(
+    fc.asyncProperty(seeds, seeds, fc.integer({ min: 0, max: 1000 }), async (before, after, tail) => {
+      const [old, next] = [diskOf(before, tail), diskOf(after, tail)];
+      const { bytes, reused } = await warm(next, await cold(old));
+      expect(sameBytes(bytes, await cold(next))).toBe(true);
+      const stayed = after.filter((seed, index) => seed > 0 && seed === before[index]).length;
+      expect(reused - stayed).toBeGreaterThanOrEqual(0);
+      // The last grain, which is not whole, may have stayed as well.
+      expect(reused - stayed).toBeLessThanOrEqual(1);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+it('is the same although the earlier image is damaged anywhere, or torn off', async () => {
+  const seeds = [1, 0, 2, 3, 3, 0, 1, 2];
+  const disk = diskOf(seeds, 512);
+  const earlier = await cold(disk);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(earlier.length - 1),
+      fc.integer({ min: 1, max: 255 }),
+      fc.boolean(),
+      async (at, flip, torn) => {
+        const damaged = torn ? earlier.slice(0, at) : earlier.slice();
+        if (!torn) damaged[at] = (damaged[at] as number) ^ flip;
+        expect(sameBytes((await warm(disk, damaged)).bytes, earlier)).toBe(true);
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+it('compresses nothing anew when nothing changed, across tables and with few changes in many grains', async () => {
+  const many = Array.from({ length: 1100 }, (_, index) => (index % 3 === 0 ? 1 + (index % 7) : 0));
+  const before = diskOf(many, 0);
+  const earlier = await cold(before);
+  const full = many.filter((seed) => seed > 0).length;
+  const unchanged = await warm(before, earlier);
+  expect(sameBytes(unchanged.bytes, earlier)).toBe(true);
+  expect(unchanged.reused).toBe(full);
+  const after = before.slice();
+  after[600 * GRAIN + 77] = 99;
+  const { bytes, reused } = await warm(after, earlier);
+  expect(sameBytes(bytes, await cold(after))).toBe(true);
+  expect(reused).toBe(full - 1);
+});
+
+it('takes nothing out of what is no image of this kind', async () => {
+  const disk = diskOf([1, 2], 0);
+  for (const other of [new Uint8Array(0), disk, Buffer.from('KDMV'.padEnd(512))]) {
+    const { bytes, reused } = await warm(disk, new Uint8Array(other));
+    expect(reused).toBe(0);
+    expect(sameBytes(bytes, await cold(disk))).toBe(true);
+  }
+});
