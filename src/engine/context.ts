@@ -18,6 +18,7 @@ import type { Masks } from './masks.ts';
 import { refKey, renderTemplate } from './options.ts';
 import type { Session } from './session.ts';
 import type { Places } from './staging.ts';
+import { keptMachinesDirectory } from './state.ts';
 import { packageOf } from './tool-packages.ts';
 import { undeclaredFiles } from './undeclared.ts';
 
@@ -51,6 +52,7 @@ export function stageContext(attempt: Attempt): StageContext {
     files: places.workspace,
     persistent: attempt.persistent,
     evidence: attempt.evidence,
+    keptMachines: keptMachinesDirectory(attempt.session.checkoutDirectory),
     input: (option) => inputOf(option, attempt),
     text(option) {
       if (typeof option === 'string') return option;

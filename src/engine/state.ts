@@ -67,6 +67,11 @@ export function evidenceDirectory(directory: string, action: string): string {
   return `${directory}/evidence/${encodeURIComponent(action)}`;
 }
 
+/** Directory of the records of machines that outlive a run. */
+export function keptMachinesDirectory(directory: string): string {
+  return `${directory}/machines`;
+}
+
 function stateFile(directory: string): string {
   return `${directory}/state.json`;
 }

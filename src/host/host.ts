@@ -121,6 +121,11 @@ export interface RunningProcess {
   readonly ended: Promise<ProcessEnd>;
   /** Sends a signal to the whole process group. */
   kill(signal: NodeJS.Signals): void;
+  /**
+   * Lets it outlive bake: from now on neither `signal` nor a time limit nor bake's own end reaches it. What it prints
+   * goes to a closed pipe, which it has to stand.
+   */
+  release(): ProcessIdentity;
 }
 
 /**
@@ -148,6 +153,8 @@ export interface Processes {
   recordIn(file: string): void;
   /** Kills the groups that a dead bake left in such a file, if they are still the same ones, and waits for their end. */
   killRecorded(file: string): Promise<void>;
+  /** Kills the group of a released process, if it is still that very one, and waits for its end. */
+  killReleased(identity: ProcessIdentity): Promise<void>;
 }
 
 export interface Clock {

@@ -7,7 +7,12 @@ import { processState } from './process-group.ts';
 
 /** This process. */
 export function ownIdentity(): ProcessIdentity {
-  return { pid: process.pid, startedAt: processState(process.pid)?.startedAt ?? '', realm: realm() };
+  return identityOf(process.pid);
+}
+
+/** A process that runs. */
+export function identityOf(pid: number): ProcessIdentity {
+  return { pid, startedAt: processState(pid)?.startedAt ?? '', realm: realm() };
 }
 
 /** Whether the process lives; null when it is of another realm. */

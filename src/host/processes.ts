@@ -8,7 +8,8 @@ import { onAbort } from './abort.ts';
 import { ask } from './ask.ts';
 import { errnoOf, troubleOf } from './errno.ts';
 import type { ProcessEnd, Processes, ProcessOptions } from './host.ts';
-import { endLeftovers, signalGroup } from './process-group.ts';
+import { identityOf, isAlive } from './identity.ts';
+import { endLeftovers, killRecorded, signalGroup } from './process-group.ts';
 import { collectOutput } from './process-output.ts';
 import { processRecords } from './process-records.ts';
 import { stampTarget } from './stamp.ts';
@@ -35,12 +36,22 @@ export function realProcesses(): Processes {
     watch(group, running);
     running.add(group);
     records.add(group);
-    const ended = follow(child, group, options).finally(() => {
+    const forget = () => {
       running.delete(group);
       unwatch(group);
       records.delete(group);
+    };
+    const { ended, letGo } = follow(child, group, options);
+    return ok({
+      pid: group,
+      ended: ended.finally(forget),
+      kill: (signal) => void signalGroup(group, signal),
+      release() {
+        letGo();
+        forget();
+        return identityOf(group);
+      },
     });
-    return ok({ pid: group, ended, kill: (signal) => void signalGroup(group, signal) });
   };
 
   return {
@@ -53,6 +64,9 @@ export function realProcesses(): Processes {
     find,
     recordIn: records.recordIn,
     killRecorded: records.killRecorded,
+    async killReleased(identity) {
+      if (isAlive(identity) === true) await killRecorded(identity.pid, identity.startedAt);
+    },
   };
 }
 
@@ -76,8 +90,14 @@ async function spawnFailure(
   return isNowhere ? { ...failure, errno: 'ENOENT' } : failure;
 }
 
-/** Waits for the end of the child, of all that it left behind, and of its output. */
-async function follow(child: ChildProcess, group: number, options: ProcessOptions): Promise<ProcessEnd> {
+interface Followed {
+  /** Resolves at the end of the child, of all that it left behind, and of its output. */
+  readonly ended: Promise<ProcessEnd>;
+  /** Ends it no more, and does not keep this process waiting for it. */
+  letGo(): void;
+}
+
+function follow(child: ChildProcess, group: number, options: ProcessOptions): Followed {
   const output = collectOutput(child, options);
   let timedOut = false;
   let hardKill: NodeJS.Timeout | undefined;
@@ -97,15 +117,26 @@ async function follow(child: ChildProcess, group: number, options: ProcessOption
   const forget = onAbort(options.signal, end);
 
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const [exitCode, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
+  const exited = new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
     child.once('exit', (code, by) => resolve([code, by])),
   );
-  clearTimeout(timer);
-  await endLeftovers(group);
-  clearTimeout(hardKill);
-  forget();
-  await closed;
-  return { exitCode, signal, timedOut, stdout: output.end() };
+  const untilEnd = async (): Promise<ProcessEnd> => {
+    const [exitCode, signal] = await exited;
+    clearTimeout(timer);
+    await endLeftovers(group);
+    clearTimeout(hardKill);
+    forget();
+    await closed;
+    return { exitCode, signal, timedOut, stdout: output.end() };
+  };
+  const letGo = () => {
+    clearTimeout(timer);
+    forget();
+    child.unref();
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  };
+  return { ended: untilEnd(), letGo };
 }
 
 /** Absolute path of a program on a PATH, or null; a name with a slash is taken as a path. */

@@ -19,6 +19,8 @@ export function commandLine(shape: MachineShape, wiring: Wiring): readonly strin
     ...['-smp', String(shape.cpus)],
     ...['-m', `${Math.round(shape.memoryBytes / 2 ** 20)}M`],
     ...['-display', 'none'],
+    // A server that does not listen: of a machine that is kept it is opened, see vnc.ts.
+    ...['-vnc', 'none'],
     ...['-vga', 'std'],
     ...['-rtc', 'base=utc'],
     ...firmwareArguments(shape.firmware),

@@ -1,6 +1,6 @@
-/** A running virtual machine: started, watched, waited for, shut down or ended. It never outlives bake. */
+/** A running virtual machine: started, watched, waited for, shut down or ended. It outlives bake only if it is released. */
 import { join } from 'node:path';
-import type { ProcessEnd, RunningProcess } from '../host/host.ts';
+import type { ProcessEnd, ProcessIdentity, RunningProcess } from '../host/host.ts';
 import type { Connection } from '../host/sockets.ts';
 import type { Failure } from '../model/failure.ts';
 import type { GuestView } from '../model/failure-machine.ts';
@@ -47,6 +47,8 @@ export interface Machine {
   phase(activity: string | null): void;
   /** Requests over HTTP, for failure reports; the list may grow. */
   showRequests(requests: readonly string[]): void;
+  /** Leaves it to the user: it goes on when bake ends, and `end` only lets go of it. Its console is then heard by its log file alone. */
+  release(): ProcessIdentity;
   /** Ends it at once, whatever the guest does. Its disk is worthless afterwards, unless it had powered off. Idempotent. */
   end(): Promise<void>;
 }
@@ -161,6 +163,7 @@ async function machineOf(
   const { qmp } = connected;
   let requests: readonly string[] = [];
   let phase: string | null = null;
+  let released = false;
   const serial = watchSerial((line) => {
     context.log(`serial: ${line}`);
     if (phase !== null && line.trim() !== '') context.progress(`${phase}: ${line.trim()}`);
@@ -235,9 +238,15 @@ async function machineOf(
     showRequests: (made) => {
       requests = made;
     },
+    release() {
+      released = true;
+      return process.release();
+    },
     async end() {
-      process.kill('SIGKILL');
-      await ended;
+      if (!released) {
+        process.kill('SIGKILL');
+        await ended;
+      }
       qmp.close();
       connected.serial.close();
       await place.remove();

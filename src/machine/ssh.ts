@@ -55,19 +55,7 @@ export async function openSsh(
   options: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<Result<Ssh, Failure>> {
   const args = commonArguments(machine, login);
-  const command = quoteWords([
-    'ssh',
-    ...(login.keyFile === null ? [] : ['-i', login.keyFile, '-o', 'IdentitiesOnly=yes']),
-    ...[
-      '-p',
-      String(machine.sshPort),
-      '-o',
-      'StrictHostKeyChecking=no',
-      '-o',
-      'UserKnownHostsFile=/dev/null',
-    ],
-    `${login.user}@${ADDRESS}`,
-  ]);
+  const command = quoteWords(sshWords(login, machine.sshPort));
   // What is left of a longer wait is no whole number, and this takes nothing else.
   const limit = AbortSignal.timeout(Math.max(0, Math.ceil(options.timeoutMs)));
   const signal = AbortSignal.any([options.signal, limit]);
@@ -99,6 +87,16 @@ export async function openSsh(
     answered,
     guest,
   });
+}
+
+/** An ssh command that a person could type while the machine runs. */
+export function sshWords(login: Pick<SshLogin, 'user' | 'keyFile'>, port: number): readonly string[] {
+  return [
+    'ssh',
+    ...(login.keyFile === null ? [] : ['-i', login.keyFile, '-o', 'IdentitiesOnly=yes']),
+    ...['-p', String(port), '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
+    ...['-o', 'LogLevel=ERROR', `${login.user}@${ADDRESS}`],
+  ];
 }
 
 function commonArguments(machine: Machine, login: SshLogin): readonly string[] {

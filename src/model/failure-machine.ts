@@ -12,6 +12,16 @@ export interface GuestView {
   readonly requests: readonly string[];
 }
 
+/** A machine that was kept to look inside: how to get there. */
+export interface KeptView {
+  readonly id: string;
+  readonly pid: number;
+  /** As one could paste it; null when nobody had a login yet. */
+  readonly ssh: string | null;
+  /** Address of its screen and keyboard; null when QEMU gives none. */
+  readonly vnc: string | null;
+}
+
 export type MachineFailure =
   /** QEMU ended before the machine ran. */
   | {

@@ -3,13 +3,13 @@ import type { CacheFailure } from './failure-cache.ts';
 import type { CheckoutFailure } from './failure-checkout.ts';
 import type { FetchFailure } from './failure-fetch.ts';
 import type { HostFailure } from './failure-host.ts';
-import type { MachineFailure } from './failure-machine.ts';
+import type { KeptView, MachineFailure } from './failure-machine.ts';
 import type { PipelineFailure } from './failure-pipeline.ts';
 import type { StageFailure } from './failure-stage.ts';
 import type { ToolFailure } from './failure-tool.ts';
 import type { UsageFailure } from './failure-usage.ts';
 
-export type Failure =
+export type Failure = (
   | PipelineFailure
   | UsageFailure
   | CheckoutFailure
@@ -18,6 +18,10 @@ export type Failure =
   | MachineFailure
   | CacheFailure
   | HostFailure
-  | ToolFailure;
+  | ToolFailure
+) & {
+  /** The machine in which it happened, if that still runs. */
+  readonly kept?: KeptView;
+};
 
 export type FailureCode = Failure['code'];

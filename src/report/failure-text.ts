@@ -13,6 +13,8 @@ export interface FailureText {
   readonly excerpts?: readonly { readonly title: string; readonly lines: readonly string[] }[];
   /** Other places in files that belong to it: the first of two duplicate keys, the links of a cycle. */
   readonly related?: readonly { readonly location: Location; readonly label: string }[];
+  /** Commands and addresses to copy: each on a line of its own that is never folded. */
+  readonly copied?: readonly { readonly label: string; readonly text: string }[];
   /** What to do next: "did you mean `disk`?", "declare it under `inputs:`". */
   readonly hint?: string | null;
   /** What state the disk is in: "nothing was stored". Null or absent when nothing could have changed. */

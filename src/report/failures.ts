@@ -5,7 +5,7 @@ import { cacheTexts } from './texts/cache.ts';
 import { checkoutTexts } from './texts/checkout.ts';
 import { fetchTexts } from './texts/fetch.ts';
 import { hostTexts } from './texts/host.ts';
-import { machineTexts } from './texts/machine.ts';
+import { machineTexts, withKept } from './texts/machine.ts';
 import { pipelineTexts } from './texts/pipeline.ts';
 import { stageTexts } from './texts/stage.ts';
 import { toolTexts } from './texts/tool.ts';
@@ -44,7 +44,8 @@ const AREAS: readonly {
 export function textOf(failure: Failure): FailureText {
   // Each entry takes the failure of its own code; the type checker cannot follow that through an index.
   const words = TEXTS[failure.code] as FailureWords<Failure>;
-  return words.text(failure);
+  const text = words.text(failure);
+  return failure.kept ? withKept(text, failure.kept) : text;
 }
 
 /** What a command exits with when this failure ends it; a stage that fails for whatever reason is 1, see `commands/run`. */

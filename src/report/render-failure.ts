@@ -117,6 +117,7 @@ function bodyLines(text: FailureText, settings: RenderSettings): readonly string
   for (const { title, lines: quoted } of excerpts) lines.push('', ...excerptLines(title, quoted, settings));
   if (text.command || excerpts.length > 0) lines.push('');
   for (const detail of text.details ?? []) lines.push(...indented(detail, settings));
+  for (const { label, text: copied } of text.copied ?? []) lines.push(`  ${style.cyan(label)}: ${copied}`);
   if (text.hint) lines.push(...labelled('hint', text.hint, settings));
   if (text.state) lines.push(...indented(text.state, settings));
   return lines;

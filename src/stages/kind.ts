@@ -81,6 +81,8 @@ export interface StageContext {
   readonly persistent: string;
   /** Absolute directory that holds the files of the checkout that the stage declared or that `inputs` discovered, and nothing else, at their paths relative to the pipeline file. */
   readonly files: string;
+  /** Absolute directory of the records of machines that outlive a run. */
+  readonly keptMachines: string;
   /** The artifact behind an option. */
   input(option: ArtifactOption): StagedInput;
   /** The text of an option, with the staged path (relative to the workspace) in place of every reference. */

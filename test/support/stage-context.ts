@@ -79,6 +79,7 @@ export async function stageContext(settings: TestContextSettings = {}): Promise<
     isolated: settings.isolated ?? true,
     scratch,
     evidence,
+    keptMachines: join(directory, 'machines'),
     persistent,
     files: workspace,
     env,

@@ -1,5 +1,5 @@
 /** Words for what can go wrong with a virtual machine, and with the programs that provision it. */
-import type { GuestView, MachineFailure } from '../../model/failure-machine.ts';
+import type { GuestView, KeptView, MachineFailure } from '../../model/failure-machine.ts';
 import type { FailureText, Texts } from '../failure-text.ts';
 import { formatDuration } from '../format.ts';
 
@@ -27,6 +27,21 @@ function seen(guest: GuestView): {
       ...excerpt('what it asked for over HTTP', guest.requests),
       ...excerpt('the last lines of its serial console', guest.serial),
     ],
+  };
+}
+
+/** The words of a failure whose machine still runs: how to get into it, and how to end it. */
+export function withKept(text: FailureText, kept: KeptView): FailureText {
+  return {
+    ...text,
+    details: [...(text.details ?? []), `the machine was kept and still runs as process ${kept.pid}`],
+    copied: [
+      ...(text.copied ?? []),
+      ...(kept.ssh === null ? [] : [{ label: 'get into it', text: kept.ssh }]),
+      ...(kept.vnc === null ? [] : [{ label: 'its screen (VNC)', text: kept.vnc }]),
+      { label: 'end it', text: `bake machine stop ${kept.id}` },
+    ],
+    state: 'nothing was stored for this stage; what is done in the machine now is lost when it ends',
   };
 }
 
