@@ -35,6 +35,15 @@ export interface BlobStore {
   tree(digest: Digest): Promise<readonly TreeEntry[] | null>;
 }
 
+/** Directories of files kept beside contents, by this host for itself: they make work quicker, and may go at any time. */
+export interface SideStore {
+  /** Absolute path of the directory kept beside a content; null when there is none that may be read. */
+  find(digest: Digest): string | null;
+  /** Moves a directory there, which only its owner may look into from then on; what was there is replaced. */
+  keep(digest: Digest, directory: string): Promise<Result<void, Failure>>;
+  drop(digest: Digest): Promise<void>;
+}
+
 /** `private`: the user's own, writable: reflink or copy. `shared`: read-only for a stage: reflink, hard link of a 0444 blob, or copy. */
 export type RestoreMode = 'private' | 'shared';
 
@@ -56,6 +65,7 @@ export interface Cache {
   readonly directory: string;
   readonly actions: ActionCache;
   readonly blobs: BlobStore;
+  readonly sides: SideStore;
   /** Whether every blob that a result names is there with the right size; what is missing is said once. */
   isComplete(result: ActionResult): Promise<boolean>;
   /** Notes that a run rests on a result: it is spared by removal while this process lives, and counts as used now. */

@@ -18,6 +18,8 @@ export interface Layout {
   readonly quarantine: string;
   readonly memo: string;
   readonly checkouts: string;
+  /** What hosts keep beside contents: a directory for each host, in it one for each content. */
+  readonly sides: string;
   /** Written whenever results are removed, so that a run with nothing to do notices by one look. */
   readonly removals: string;
   readonly index: string;
@@ -42,6 +44,7 @@ export function layoutOf(directory: string): Layout {
     quarantine: `${root}/quarantine`,
     memo: `${root}/memo`,
     checkouts: `${root}/checkouts`,
+    sides: `${root}/sides`,
     removals: `${root}/removals`,
     index,
     content,

@@ -13,6 +13,7 @@ import { markUsed } from './last-use.ts';
 import { lockFingerprint } from './locks.ts';
 import { openMemo } from './memo.ts';
 import { restoreContent } from './restore.ts';
+import { localSides } from './sides.ts';
 import { soundnessOf } from './soundness.ts';
 import { openStore, type Store } from './store.ts';
 import { workspacesOf } from './workspaces.ts';
@@ -64,6 +65,7 @@ function cacheOf(store: Store): Cache {
     directory: main.directory,
     actions: localActions(store, soundness, workspaces),
     blobs,
+    sides: localSides(store),
 
     async isComplete(result) {
       const missing = await missingOf(blobs, result);

@@ -1,7 +1,7 @@
 /** `bake stages [kind]`: the kinds of stages, or all that there is to know about one. */
 import { suggest } from '../model/suggest.ts';
 import { describeKind, type KindDescription } from '../pipeline/describe-kind.ts';
-import { stageKind, stageKinds } from '../stages/index.ts';
+import { stageKinds } from '../stages/index.ts';
 import type { CommandModule } from './command.ts';
 import { printFailures } from './print-failures.ts';
 import { styleOf } from './stream-choice.ts';
@@ -30,7 +30,7 @@ export const run: CommandModule['run'] = async (invocation) => {
       );
     return 0;
   }
-  const kind = stageKind(name);
+  const kind = stageKinds().find((candidate) => candidate.name === name);
   if (!kind) {
     const known = stageKinds().map((candidate) => candidate.name);
     return printFailures(invocation, [

@@ -47,6 +47,8 @@ export function chooseReporter(
   const moves = stream.isTTY === true && env['TERM'] !== 'dumb';
   if (named === 'live') return moves ? 'live' : 'plain';
   if (flags['quiet'] === true || flags['verbose'] === true) return 'plain';
+  // A question needs a place where nothing moves.
+  if (flags['on-error'] === 'ask') return 'plain';
   return moves && !isSet(env['CI']) && !isSet(env['GITHUB_ACTIONS']) ? 'live' : 'plain';
 }
 

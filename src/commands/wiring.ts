@@ -2,13 +2,14 @@
 import { dirname, resolve } from 'node:path';
 import type { Cache } from '../cache/cache.ts';
 import { openCache } from '../cache/local.ts';
+import { Shelf } from '../engine/live-shelf.ts';
 import type { StoredLockFile } from '../engine/lock-file.ts';
 import { openLockFile } from '../engine/lock-file.ts';
 import { Looks } from '../engine/looks.ts';
 import type { PlannedStatus } from '../engine/predict.ts';
 import type { Prepared } from '../engine/prepare.ts';
 import { prepareActions } from '../engine/prepare.ts';
-import type { Flatten, Session } from '../engine/session.ts';
+import type { Session } from '../engine/session.ts';
 import { readState } from '../engine/state.ts';
 import { Tools } from '../engine/tools.ts';
 import type { Host, Stamp } from '../host/host.ts';
@@ -24,7 +25,9 @@ import { cacheDirectoryOf } from './cache-dir.ts';
 import type { Invocation } from './command.ts';
 import type { LoadedPlan } from './compiled-plan.ts';
 import { loadCompiledPlan } from './compiled-plan.ts';
+import { flattenIn } from './flatten.ts';
 import { pipelineArguments } from './load-plan.ts';
+import { afterFailureBy, wantsCheckpoints } from './machine-wishes.ts';
 
 /** A pipeline with everything that is needed to predict or build it. */
 export interface Project {
@@ -130,7 +133,10 @@ async function assemble(invocation: Invocation, parts: Parts): Promise<Project> 
     looks,
     state,
     kindOf,
-    flatten,
+    flatten: flattenIn(host, cache),
+    shelf: new Shelf(),
+    checkpoints: wantsCheckpoints(invocation),
+    afterFailure: afterFailureBy(invocation),
     emit: parts.emit,
     signal: invocation.signal,
   };
@@ -209,10 +215,6 @@ function splitTargets(plan: Plan, targets: readonly string[], split: boolean) {
   if (dot <= 0) return { targets, output: null };
   return { targets: [target.slice(0, dot)], output: target.slice(dot + 1) };
 }
-
-const flatten: Flatten = (content) => {
-  throw new Error(`no kind makes layers yet: ${content.digest}`);
-};
 
 async function kindOf(name: string) {
   const { stageKind } = await import('../stages/index.ts');

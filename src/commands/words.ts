@@ -15,8 +15,12 @@ export const COMMAND_WORDS = [
       {
         name: 'on-error',
         value: 'what',
-        choices: ['stop', 'keep-vm'],
-        summary: 'What becomes of a machine whose stage fails: `stop` it, or keep it to look inside',
+        choices: ['stop', 'keep-vm', 'ask'],
+        summary: 'What becomes of a machine whose stage fails: `stop` it, keep it to look inside, or ask',
+      },
+      {
+        name: 'no-checkpoint',
+        summary: 'Neither keep nor use the memory of machines (also: BAKE_CHECKPOINT=0)',
       },
       JSON_FLAG,
       { name: 'summary', value: 'file', summary: 'Write a summary of the run as JSON' },

@@ -77,6 +77,7 @@ export async function buildActions(
             settler.record(settled);
             if (settled.outcome === 'failed' && !options.keepGoing) isStopping = true;
             report(settled);
+            await session.shelf.settled(action.name);
           },
         },
       ]),
@@ -89,6 +90,8 @@ export async function buildActions(
     // Nodes do not throw but for bugs: the bug itself is what can be told of, not the graph around it.
     const [bug] = error instanceof PGraphError ? error.taskErrors : [];
     throw bug instanceof Error ? bug : error;
+  } finally {
+    await session.shelf.close();
   }
 
   const settled = actions.map(({ name }) => settler.outcomeOf(name) as Settled);

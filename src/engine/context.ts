@@ -40,11 +40,12 @@ export interface Attempt {
   readonly evidence: string;
   readonly signal: AbortSignal;
   readonly progress: (activity: string, fraction: number | null) => void;
+  readonly afterFailure: StageContext['afterFailure'];
 }
 
 /** Makes the context of an attempt. */
 export function stageContext(attempt: Attempt): StageContext {
-  const { action, places, upstream } = attempt;
+  const { action, places, upstream, session } = attempt;
   return {
     workspace: places.workspace,
     isolated: action.workspace === 'isolated',
@@ -52,7 +53,7 @@ export function stageContext(attempt: Attempt): StageContext {
     files: places.workspace,
     persistent: attempt.persistent,
     evidence: attempt.evidence,
-    keptMachines: keptMachinesDirectory(attempt.session.checkoutDirectory),
+    keptMachines: keptMachinesDirectory(session.checkoutDirectory),
     input: (option) => inputOf(option, attempt),
     text(option) {
       if (typeof option === 'string') return option;
@@ -68,16 +69,24 @@ export function stageContext(attempt: Attempt): StageContext {
     log: (line) => attempt.log.line(line),
     progress: (activity, fraction) => attempt.progress(activity, fraction ?? null),
     signal: attempt.signal,
-    host: attempt.session.host,
+    host: session.host,
     mask: (secret) => attempt.masks.add(secret),
     action: action.name,
     earlier: (output) =>
-      earlierOutput(attempt.session, {
+      earlierOutput(session, {
         action: action.name,
         manifest: attempt.manifest,
         output,
         scratch: places.scratch,
       }),
+    live: {
+      take: (content) => session.shelf.take(content),
+      makeDirectory: () => session.cache.makeWorkspace(),
+    },
+    sides: ({ digest }) => session.cache.sides.find(digest),
+    dropSides: ({ digest }) => session.cache.sides.drop(digest),
+    checkpoints: session.checkpoints,
+    afterFailure: attempt.afterFailure,
   };
 }
 

@@ -102,10 +102,10 @@ async function adoptOne(
   places: Places,
   base: StagedInput | undefined,
 ): Promise<Result<Content, Failure>> {
-  const own = places.workspace === session.plan.root ? await copied(session, place, places) : ok(place);
-  if (!own.ok) return own;
-  const content = await session.cache.blobs.adopt(own.value);
+  const content = await adoptPath(session, place, places);
   if (!content.ok || base === undefined) return content;
+  const stored = await storeBase(session, base, places);
+  if (!stored.ok) return stored;
   const { digest, sizeBytes } = content.value;
   const below = base.content.type === 'layers' ? base.content.layers : [base.content];
   const layers = [...below, { digest, sizeBytes }].map((layer) => ({
@@ -119,6 +119,27 @@ async function adoptOne(
     layers,
   };
   return ok(layered);
+}
+
+/** A file of the checkout on which layers rest is no result of anybody: it goes into the cache with them. */
+async function storeBase(
+  session: Session,
+  { content, path }: StagedInput,
+  places: Places,
+): Promise<Result<void, Failure>> {
+  if (content.type !== 'file' || (await session.cache.blobs.has(content.digest, content.sizeBytes)))
+    return ok(undefined);
+  const stored = await adoptPath(session, path, places);
+  if (!stored.ok) return stored;
+  return stored.value.digest === content.digest
+    ? ok(undefined)
+    : fail({ code: 'input-changed', files: [path.slice(places.workspace.length + 1)] });
+}
+
+/** Moves what a stage left into the cache; in the checkout it belongs to the user, and a copy is taken. */
+async function adoptPath(session: Session, place: string, places: Places): Promise<Result<Content, Failure>> {
+  const own = places.workspace === session.plan.root ? await copied(session, place, places) : ok(place);
+  return own.ok ? session.cache.blobs.adopt(own.value) : own;
 }
 
 async function copied(session: Session, from: string, places: Places): Promise<Result<string, Failure>> {

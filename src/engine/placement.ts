@@ -1,5 +1,4 @@
 /** The outputs that a user finds in the checkout: whether they are as they should be, and putting them there. */
-import { dirname } from 'node:path';
 import type { Stamp } from '../host/host.ts';
 import type { Artifact, TreeEntry } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
@@ -48,17 +47,9 @@ export async function displacedArtifacts(
 /** Puts an artifact at its path in the checkout; what was there is replaced only when the new is complete. */
 export async function placeArtifact(session: Session, artifact: Artifact): Promise<Result<void, Failure>> {
   const to = session.looks.absolute(artifact.path);
-  const { files } = session.host;
-  if (artifact.content.type !== 'layers') {
-    return session.cache.restore(artifact.content, to, 'private', session.plan.root);
-  }
-  const parent = await files.makeDirectory(dirname(to));
-  if (!parent.ok) return parent;
-  const whole = `${to}.bake-part`;
-  const flat = await session.flatten(artifact.content, whole, session.signal);
-  if (flat.ok) return files.rename(whole, to);
-  await files.remove(whole);
-  return flat;
+  return artifact.content.type === 'layers'
+    ? session.flatten(artifact.content, to, session.signal, session.plan.root)
+    : session.cache.restore(artifact.content, to, 'private', session.plan.root);
 }
 
 /** The stamps of artifacts as they lie in the checkout now. */

@@ -7,11 +7,17 @@ import type { Failure } from '../model/failure.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import type { StageKind } from '../stages/kind.ts';
+import type { Shelf } from './live-shelf.ts';
 import type { Looks } from './looks.ts';
 import type { CheckoutState } from './state.ts';
 
-/** Makes one plain file out of content made of layers. */
-export type Flatten = (content: Content, to: string, signal: AbortSignal) => Promise<Result<void, Failure>>;
+/** Makes one plain file out of content made of layers; a link between `root` and `to` that leads out of it is refused. */
+export type Flatten = (
+  content: Content,
+  to: string,
+  signal: AbortSignal,
+  root?: string,
+) => Promise<Result<void, Failure>>;
 
 export interface Session {
   readonly plan: Plan;
@@ -23,6 +29,11 @@ export interface Session {
   readonly state: CheckoutState;
   readonly kindOf: (name: string) => Promise<StageKind>;
   readonly flatten: Flatten;
+  readonly shelf: Shelf;
+  /** See `StageContext.checkpoints`. */
+  readonly checkpoints: boolean;
+  /** What the user wants of a machine whose work failed. */
+  readonly afterFailure: (action: string, failure: Failure) => Promise<'end' | 'keep'>;
   readonly emit: (event: Event) => void;
   /** Fires at Ctrl-C. */
   readonly signal: AbortSignal;

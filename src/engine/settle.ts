@@ -13,7 +13,7 @@ import type { ResourcePool } from './resources.ts';
 import type { Session } from './session.ts';
 import type { Settled } from './settled.ts';
 import { isGood, notBegun } from './settled.ts';
-import type { Produced } from './stage-run.ts';
+import type { HandedOn, Produced } from './stage-run.ts';
 import { forgetAttempts, runStage } from './stage-run.ts';
 import { logFileOf } from './state.ts';
 
@@ -270,7 +270,8 @@ export class Settler {
       if (produced.failure.code === 'upstream-damaged') await this.#dropUpstream(underway);
       return this.#failed({ ...underway, action }, produced.failure, reasons, true);
     }
-    await this.#publish(underway, produced.value);
+    const isStored = await this.#publish(underway, produced.value);
+    await this.#handOn(action, produced.value.handedOn, isStored);
     await forgetAttempts(this.#session, action.name, pinned);
     if (action.placed) {
       const displaced = await displacedArtifacts(this.#session, produced.value.artifacts, undefined);
@@ -283,18 +284,34 @@ export class Settler {
   }
 
   /** The result last, after all its blobs. Trouble with the cache costs the next run time, and this one a warning. */
-  async #publish({ prepared, pinned }: Underway, produced: Produced): Promise<void> {
+  async #publish({ prepared, pinned }: Underway, produced: Produced): Promise<boolean> {
     const { action } = prepared;
-    if (!action.cacheable) return;
+    if (!action.cacheable) return true;
     const { cache, plan, host, emit } = this.#session;
+    const { artifacts, log, durationMs } = produced;
     const put = await cache.actions.put({
       format: 1,
       ...pinned,
-      ...produced,
+      artifacts,
+      log,
+      durationMs,
       createdAt: new Date(host.clock.nowMs()).toISOString(),
       origin: { pipeline: plan.name, action: action.name },
     });
     if (!put.ok) emit({ type: 'warning', warning: put.failure });
+    return put.ok;
+  }
+
+  /** What goes on after an action waits for those who read the output at which it stands. */
+  async #handOn(action: PlannedAction, handed: HandedOn | null, isStored: boolean): Promise<void> {
+    if (handed === null) return;
+    if (!isStored) return handed.live.dispose();
+    const reads = ({ action: other, options }: Prepared) =>
+      referencesOf(other, options ?? other.options).artifacts.some((ref) => ref.action === action.name);
+    const readers = [...this.#prepared.values()]
+      .filter((one) => !this.#settled.has(one.action.name) && reads(one))
+      .map((one) => one.action.name);
+    await this.#session.shelf.put(handed.content, handed.live, readers);
   }
 
   /** A stage wrote into a shared artifact: nobody may use the results that hold it any more. */

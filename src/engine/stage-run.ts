@@ -1,10 +1,11 @@
 /** Runs one action in a workspace of its own, as often as its retries allow, and takes what it left into the cache. */
-import type { Artifact } from '../model/artifact.ts';
+import type { Artifact, Content } from '../model/artifact.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { ArtifactRef, OptionValues } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
+import type { Live, StageReturn } from '../stages/kind.ts';
 import { ActionLog } from './action-log.ts';
 import type { Attempt } from './context.ts';
 import { stageContext, textPath } from './context.ts';
@@ -51,6 +52,13 @@ export interface Produced {
   readonly artifacts: readonly Artifact[];
   readonly log: { readonly digest: Digest; readonly sizeBytes: number } | null;
   readonly durationMs: number;
+  readonly handedOn: HandedOn | null;
+}
+
+/** Something alive that the next action may take over, and the content at which it stands. */
+export interface HandedOn {
+  readonly content: Content;
+  readonly live: Live;
 }
 
 /** Runs an action. Whatever happens, its workspace is gone afterwards; nothing is stored but blobs that nobody names yet. */
@@ -59,7 +67,7 @@ export async function runStage(session: Session, runnable: Runnable): Promise<Re
   const attempts = action.retries + 1;
   for (let attempt = 1; ; attempt++) {
     if (attempt > 1) runnable.onAttempt(attempt);
-    const produced = await runOnce(session, runnable);
+    const produced = await runOnce(session, runnable, attempt === attempts);
     if (produced.ok || attempt === attempts || session.signal.aborted || !isWorthRetrying(produced.failure)) {
       return produced;
     }
@@ -80,7 +88,11 @@ function isWorthRetrying(failure: Failure): boolean {
   return !FINAL.includes(failure.code);
 }
 
-async function runOnce(session: Session, runnable: Runnable): Promise<Result<Produced, Failure>> {
+async function runOnce(
+  session: Session,
+  runnable: Runnable,
+  isLast: boolean,
+): Promise<Result<Produced, Failure>> {
   const { host, cache, checkoutDirectory } = session;
   const { action } = runnable.prepared;
   const secrets = secretsOf(action, host.env);
@@ -97,7 +109,8 @@ async function runOnce(session: Session, runnable: Runnable): Promise<Result<Pro
   try {
     const places = await makePlaces(session, own.value.path, action);
     if (!places.ok) return places;
-    return await inPlaces(session, runnable, { places: places.value, masks, log, secrets: secrets.value });
+    const around = { places: places.value, masks, log, secrets: secrets.value, isLast };
+    return await inPlaces(session, runnable, around);
   } finally {
     await log.close();
     await own.value.dispose();
@@ -109,14 +122,17 @@ interface Surroundings {
   readonly masks: Masks;
   readonly log: ActionLog;
   readonly secrets: { readonly [name: string]: string };
+  /** Whether no other attempt comes after this one. */
+  readonly isLast: boolean;
 }
 
 async function inPlaces(
   session: Session,
   runnable: Runnable,
-  { places, masks, log, secrets }: Surroundings,
+  around: Surroundings,
 ): Promise<Result<Produced, Failure>> {
   const { host } = session;
+  const { places, masks, log, secrets, isLast } = around;
   const { prepared, taken, upstream, options } = runnable;
   const { action } = prepared;
   const startedMs = host.clock.monotonicMs();
@@ -155,6 +171,10 @@ async function inPlaces(
     ...aside,
     signal: limit.signal,
     progress: runnable.progress,
+    async afterFailure(failure) {
+      const isOver = isLast || !isWorthRetrying(failure);
+      return isOver && !session.signal.aborted ? session.afterFailure(action.name, failure) : 'end';
+    },
   };
   const kind = await session.kindOf(action.kind);
   const left = await kind.run(options, stageContext(attempt));
@@ -166,23 +186,63 @@ async function inPlaces(
     }
     return left;
   }
+  const produced = await takeIn(session, runnable, around, left.value);
+  if (!produced.ok) {
+    await left.value.handOn?.live.dispose();
+    return produced;
+  }
+  const durationMs = Math.round(host.clock.monotonicMs() - startedMs);
+  return ok({ ...produced.value, durationMs });
+}
+
+/** Takes what a stage left into the cache, once it is sure that it kept to the rules. */
+async function takeIn(
+  session: Session,
+  { prepared, options, taken, upstream }: Runnable,
+  { places, log }: Surroundings,
+  left: StageReturn,
+): Promise<Result<Omit<Produced, 'durationMs'>, Failure>> {
+  const { action } = prepared;
   if (session.signal.aborted) return fail(stopped());
-  const spoiled = await spoiledArtifacts(session, references, upstream);
+  const spoiled = await spoiledArtifacts(session, referencesOf(action, options), upstream);
   if (spoiled.length > 0) return fail({ code: 'upstream-damaged', files: spoiled });
   const changed = changedInputs(session, taken);
   if (changed.length > 0) return fail({ code: 'input-changed', files: changed });
   const outputs = outputFailure(session, action, places, new Set(taken.inputs.keys()));
   if (outputs !== null) return fail(outputs);
 
-  const artifacts = await adoptOutputs(session, action, places, left.value);
+  const artifacts = await adoptOutputs(session, action, places, left);
   if (!artifacts.ok) return artifacts;
+  await keepSides(session, artifacts.value, left, log);
   const stored = (await log.close()) ? await storedLog(session, log) : null;
   if (session.signal.aborted) return fail(stopped());
   return ok({
     artifacts: artifacts.value,
     log: stored,
-    durationMs: Math.round(host.clock.monotonicMs() - startedMs),
+    handedOn: handedOn(artifacts.value, left),
   });
+}
+
+/** Side files that cannot be kept are missed later, and are no failure. */
+async function keepSides(
+  session: Session,
+  artifacts: readonly Artifact[],
+  { sides = {} }: StageReturn,
+  log: ActionLog,
+): Promise<void> {
+  for (const { name, content } of artifacts) {
+    const directory = sides[name];
+    if (directory === undefined) continue;
+    const kept = await session.cache.sides.keep(content.digest, directory);
+    if (!kept.ok) log.line(`the side files of ${name} could not be kept: ${JSON.stringify(kept.failure)}`);
+  }
+}
+
+function handedOn(artifacts: readonly Artifact[], { handOn }: StageReturn): HandedOn | null {
+  if (handOn === undefined) return null;
+  const artifact = artifacts.find(({ name }) => name === handOn.output);
+  if (artifact === undefined) throw new Error(`no output ${handOn.output} at which something goes on`);
+  return { content: artifact.content, live: handOn.live };
 }
 
 /** Names of artifacts that the stage wrote to although it had them for reading; the cache drops them. */

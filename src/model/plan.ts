@@ -63,8 +63,10 @@ export interface PlannedAction {
   readonly name: string;
   /** The stage it belongs to, matrix cell included: equal to `name` unless it is a step. */
   readonly stage: string;
-  readonly step: string | null;
   /** `run` or the name after `uses`. */
+  readonly stageKind: string;
+  readonly step: string | null;
+  /** What runs it: `stageKind`, but for a step, which has a kind of its own. */
   readonly kind: string;
   readonly kindVersion: number;
   /** As the kind's schema gave them back: defaults filled in, sizes in bytes, durations in milliseconds. */

@@ -1,7 +1,7 @@
 /** What a kind takes and gives, read from its definition, for `bake stages` and docs/stages. */
 import { z } from 'zod';
 import type { StageKind } from '../stages/kind.ts';
-import { planPipeline } from './plan.ts';
+import { planStages } from './plan.ts';
 import { alternativesOf, expectedOf, keysOf } from './schema-view.ts';
 
 /** One option, or an option of an option: `product.name`. */
@@ -42,12 +42,12 @@ export function describeKind(kind: StageKind): KindDescription {
 
 function exampleOptions(kind: StageKind): unknown {
   const bytes = new TextEncoder().encode(kind.example);
-  const planned = planPipeline(
+  const planned = planStages(
     { file: 'pipeline.yaml', root: '/example', bytes },
     { vars: {}, varFiles: [], env: {} },
   );
   if (!planned.ok) return null;
-  return planned.value.actions.find((action) => action.kind === kind.name)?.options ?? null;
+  return planned.value.stages.find(({ action }) => action.kind === kind.name)?.action.options ?? null;
 }
 
 function optionsOf(schema: z.ZodType, prefix: string): readonly OptionDescription[] {

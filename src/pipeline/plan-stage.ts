@@ -1,13 +1,14 @@
 /** Plans one cell of a stage: resolves its values, reads its options by the kind's schema, names its outputs. */
 import type { PipelineFailure } from '../model/failure-pipeline.ts';
 import type { PipelineStage, Span } from '../model/pipeline.ts';
-import type { OptionValues, PlannedAction, PlannedOutput, PlannedTool, Template } from '../model/plan.ts';
-import type { StageKind, Tool } from '../stages/kind.ts';
+import type { OptionValues, PlannedAction, PlannedOutput, Template } from '../model/plan.ts';
+import type { StageKind } from '../stages/kind.ts';
 import { type FieldsRead, STAGE_FIELDS } from './fields.ts';
 import type { Cell } from './matrix.ts';
 import { reportIssues } from './option-issues.ts';
 import { toOptionValue } from './option-values.ts';
 import { normalisePath, reservedProblem } from './paths.ts';
+import { plannedTools } from './planned-tools.ts';
 import type { Problems } from './problems.ts';
 import { type ResolvedNode, resolveNode } from './resolve.ts';
 import { alternativesOf } from './schema-view.ts';
@@ -38,6 +39,8 @@ export interface PlannedCell {
 /** An action that lacks only what other actions decide: its needs and whether it is a leaf. */
 export interface CellBody {
   readonly action: Omit<PlannedAction, 'needs' | 'placed'>;
+  /** Names under `tools:`. */
+  readonly declaredTools: readonly string[];
   /** `place:` as written. */
   readonly place: boolean | null;
   /** Where each output was declared, for messages: the stage's name for one that the kind names. */
@@ -66,15 +69,17 @@ export function planCell(
   const planned = { name: cell.name, stage, edges: [...scope.edges, ...needs.edges] };
   if (env === null || options === null || outputs === null || !needs.complete || !fields.complete)
     return { ...planned, body: null };
+  const declaredTools = (values.tools ?? []).map(({ value }) => value);
   const body: CellBody = {
     action: {
       ...actionHead(stage, cell, kind, options),
       ...actionFields(values),
       outputs: outputs.map(({ name, path }) => ({ name, path })),
       env,
-      tools: plannedTools(kind.tools(options), values.tools ?? []),
+      tools: plannedTools(kind.tools(options), declaredTools),
       location: source.locate(stage.nameSpan),
     },
+    declaredTools,
     place: values.place ?? null,
     outputSpans: new Map(outputs.map((output) => [output.name, output.span])),
     inputSpans: (values.inputs ?? []).map(({ value, span }) => ({ pattern: value, ...span })),
@@ -88,6 +93,7 @@ function actionHead(stage: PipelineStage, cell: Cell, kind: StageKind, options: 
   return {
     name: cell.name,
     stage: cell.name,
+    stageKind: stage.kind,
     step: null,
     kind: stage.kind,
     kindVersion: kind.version,
@@ -292,16 +298,4 @@ function nameOutputs(
     around.problems.add({ code: 'unknown-output', location, stage: cell.name, output, known, suggestion });
   }
   return unknown.length > 0 ? null : own.map((output) => given.get(output.name) ?? output);
-}
-
-/** The kind's tools, then those of the stage that are not among them. */
-function plannedTools(
-  own: readonly Tool[],
-  declared: readonly { readonly value: string }[],
-): readonly PlannedTool[] {
-  const tools = new Map<string, PlannedTool>();
-  for (const { name, versionArguments = ['--version'] } of own) tools.set(name, { name, versionArguments });
-  for (const { value: name } of declared)
-    if (!tools.has(name)) tools.set(name, { name, versionArguments: ['--version'] });
-  return [...tools.values()];
 }

@@ -3,9 +3,9 @@ import { basename } from 'node:path';
 import type { Failure } from '../model/failure.ts';
 import { byCodeUnit } from '../model/json.ts';
 import type { Pipeline } from '../model/pipeline.ts';
-import type { Plan, PlannedAction } from '../model/plan.ts';
+import type { Plan } from '../model/plan.ts';
 import { fail, ok, type Result } from '../model/result.ts';
-import { stageKind, stageKinds } from '../stages/index.ts';
+import { type Kinds, kindsOf } from '../stages/index.ts';
 import type { StageKind } from '../stages/kind.ts';
 import { checkOutputs } from './check-outputs.ts';
 import { STAGE_FIELDS } from './fields.ts';
@@ -18,6 +18,7 @@ import { type ResolvedNode, resolveNode } from './resolve.ts';
 import type { PipelineSource, PlanSettings } from './settings.ts';
 import { decodeSource, type SourceText } from './source-text.ts';
 import { type Edge, type StageIndex, StageScope } from './stage-scope.ts';
+import { expandSteps, type PlannedStage } from './steps.ts';
 import { validatePipeline } from './validate.ts';
 import { Variables } from './variables.ts';
 
@@ -25,15 +26,32 @@ import { Variables } from './variables.ts';
 export function planPipeline(
   given: PipelineSource,
   settings: PlanSettings,
+  kinds: Kinds = kindsOf(),
 ): Result<Plan, readonly Failure[]> {
+  const planned = planStages(given, settings, kinds);
+  if (!planned.ok) return planned;
+  const { stages, ...rest } = planned.value;
+  return ok({ ...rest, actions: expandSteps(stages, kinds.find) });
+}
+
+/** A plan whose stages are whole: those that are chains of steps are one action each. */
+interface StagesPlan extends Omit<Plan, 'actions'> {
+  readonly stages: readonly PlannedStage[];
+}
+
+/** Plans a pipeline but for its steps; see `planPipeline`. */
+export function planStages(
+  given: PipelineSource,
+  settings: PlanSettings,
+  kinds: Kinds = kindsOf(),
+): Result<StagesPlan, readonly Failure[]> {
   const decoded = decodeSource(given.file, given.bytes);
   if (!decoded.ok) return fail([decoded.failure]);
   const source = decoded.value;
   const problems = new Problems();
   const tree = parseTree(source, problems);
   if (tree === null) return fail(problems.list());
-  const kinds = stageKinds().map((kind) => kind.name);
-  const pipeline = validatePipeline(tree, kinds, given.root, source, problems);
+  const pipeline = validatePipeline(tree, kinds.names, given.root, source, problems);
   if (pipeline === null) return fail(problems.list());
   const constants = { name: pipeline.name, description: pipeline.description };
   const variables = new Variables(pipeline.vars, settings, constants, source, problems);
@@ -44,14 +62,14 @@ export function planPipeline(
     pipelineFile: basename(given.file),
     cacheDir: pipeline.cacheDir,
   };
-  const actions = planActions(pipeline, variables, around);
+  const stages = planCells(pipeline, kinds, variables, around);
   if (!problems.none) return fail(problems.list());
   return ok({
     name: pipeline.name,
     file: given.file,
     root: given.root,
     cacheDir: pipeline.cacheDir,
-    actions,
+    stages,
     read: { files: settings.varFiles.map((file) => file.path), variables: variables.environment },
     warnings: variables.unused().map((entry) => ({
       code: 'unused-variable',
@@ -76,15 +94,16 @@ function sharedEnvironment(
   return new Map(resolved.entries.map((entry) => [entry.key, entry.value]));
 }
 
-function planActions(
+function planCells(
   pipeline: Pipeline,
+  kinds: Kinds,
   variables: Variables,
   around: Surroundings,
-): readonly PlannedAction[] {
+): readonly PlannedStage[] {
   const index = indexStages(pipeline, variables, around);
   const cells: PlannedCell[] = [];
   for (const stage of pipeline.stages) {
-    const kind = stageKind(stage.kind) as StageKind;
+    const kind = kinds.find(stage.kind) as StageKind;
     for (const cell of index.get(stage.name)?.values() ?? []) {
       const scope = new StageScope(cell, index, variables, around.problems);
       cells.push(planCell(stage, cell, kind, scope, around));
@@ -104,7 +123,7 @@ function indexStages(pipeline: Pipeline, variables: Variables, around: Surroundi
 }
 
 /** Turns edges into needs: checks the outputs they name, finds cycles, orders, and places what nothing else uses. */
-function linkActions(cells: readonly PlannedCell[], around: Surroundings): readonly PlannedAction[] {
+function linkActions(cells: readonly PlannedCell[], around: Surroundings): readonly PlannedStage[] {
   const { problems } = around;
   const indices = new Map(cells.map((cell, position) => [cell.name, position]));
   const needed = new Set<string>();
@@ -130,7 +149,8 @@ function linkActions(cells: readonly PlannedCell[], around: Surroundings): reado
   return order.map((position) => {
     const { body } = cells[position] as PlannedCell & { readonly body: CellBody };
     const names = (needs[position] ?? []).map((target) => (cells[target] as PlannedCell).name);
-    return { ...body.action, needs: names.sort(byCodeUnit), placed: placed[position] ?? false };
+    const action = { ...body.action, needs: names.sort(byCodeUnit), placed: placed[position] ?? false };
+    return { action, declaredTools: body.declaredTools };
   });
 }
 

@@ -26,12 +26,28 @@ const KINDS: readonly StageKind[] = [
   vagrantBoxStage as unknown as StageKind,
 ];
 
-/** All kinds, in the order in which they are documented. */
+/** The kinds that a pipeline can name, in the order in which they are documented. */
 export function stageKinds(): readonly StageKind[] {
-  return KINDS;
+  return KINDS.filter(({ internal }) => internal !== true);
 }
 
-/** The kind with this name, or undefined. */
+/** The kinds that pipelines are planned with. */
+export interface Kinds {
+  /** Names that a pipeline can use. */
+  readonly names: readonly string[];
+  /** Finds internal ones too. */
+  find(name: string): StageKind | undefined;
+}
+
+/** These kinds; without an argument all that there are. */
+export function kindsOf(kinds: readonly StageKind[] = KINDS): Kinds {
+  return {
+    names: kinds.filter(({ internal }) => internal !== true).map(({ name }) => name),
+    find: (name) => kinds.find((kind) => kind.name === name),
+  };
+}
+
+/** The kind with this name, internal ones included, or undefined. */
 export function stageKind(name: string): StageKind | undefined {
   return KINDS.find((kind) => kind.name === name);
 }

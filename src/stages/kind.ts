@@ -163,7 +163,10 @@ export interface StepDefinition {
   readonly name: string;
   /** Name of the internal kind that runs it. */
   readonly kind: string;
-  /** Options of that kind, before its defaults; `PREVIOUS_STEP` as an action stands for the step before. */
+  /**
+   * Options of that kind, before its defaults; `PREVIOUS_STEP` as an action stands for the step before. They come out of
+   * the stage's own, where a duration is in milliseconds already: the kind takes it as a number, not as a `duration()`.
+   */
   readonly options: { readonly [name: string]: unknown };
 }
 

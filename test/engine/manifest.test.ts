@@ -18,6 +18,7 @@ const location = { file: 'pipeline.yaml', line: 1, column: 1, length: 1, text: '
 const ACTION: PlannedAction = {
   name: 'pack',
   stage: 'pack',
+  stageKind: 'run',
   step: null,
   kind: 'run',
   kindVersion: 1,

@@ -224,7 +224,7 @@ describe('a plan', () => {
     (_, kind) => {
       const plan = goodPlan(kind.example);
       expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
-      expect(plan.actions.some((action) => action.kind === kind.name)).toBe(true);
+      expect(plan.actions.some((action) => action.stageKind === kind.name)).toBe(true);
     },
   );
 });

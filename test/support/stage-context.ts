@@ -124,6 +124,17 @@ export async function stageContext(settings: TestContextSettings = {}): Promise<
     },
     progress: (activity, fraction) => activities.push({ activity, fraction: fraction ?? null }),
     mask: (secret) => masked.push(secret),
+    live: {
+      take: () => null,
+      async makeDirectory() {
+        const path = mkdtempSync(join(directory, 'live-'));
+        return ok({ path, dispose: async () => rmSync(path, { recursive: true, force: true }) });
+      },
+    },
+    sides: () => null,
+    dropSides: async () => undefined,
+    checkpoints: true,
+    afterFailure: async () => 'end',
     async [Symbol.asyncDispose]() {
       rmSync(directory, { recursive: true, force: true });
     },

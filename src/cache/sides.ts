@@ -1,0 +1,96 @@
+/** Side files: what this host keeps beside a content to be quicker with it, such as a machine's memory. Never needed, never shared. */
+import type { Host, Stamp } from '../host/host.ts';
+import { type Digest, digestOfHex, hexOf, isDigest } from '../model/digest.ts';
+import type { Failure } from '../model/failure.ts';
+import type { HostFailure } from '../model/failure-host.ts';
+import { ok, type Result } from '../model/result.ts';
+import type { SideStore } from './cache.ts';
+import type { Layout } from './layout.ts';
+import type { Store } from './store.ts';
+
+/** They may hold what a running machine had in its memory: keys, passwords. */
+const DIRECTORY_MODE = 0o700;
+const FILE_MODE = 0o600;
+
+/** The side files of a store. */
+export function localSides(store: Store): SideStore {
+  const { host } = store;
+  const { files } = host;
+  const placeIn = (layout: Layout, digest: Digest) => `${ownSides(host, layout)}/${hexOf(digest)}`;
+
+  return {
+    find(digest) {
+      for (const layout of store.layouts()) {
+        const place = placeIn(layout, digest);
+        // Nothing in it: those of another user, who alone may look.
+        if (files.stamp(place)?.type === 'directory' && files.list(place).length > 0) return place;
+      }
+      return null;
+    },
+
+    async keep(digest, directory) {
+      const closed = await closeToOthers(host, directory);
+      if (!closed.ok) return closed;
+      return store.write(async (layout): Promise<Result<void, HostFailure>> => {
+        const made = await store.makeDirectory(layout, ownSides(host, layout));
+        if (!made.ok) return made;
+        const place = placeIn(layout, digest);
+        const before = await moveAside(store, layout, place);
+        if (!before.ok) return before;
+        return files.rename(directory, place);
+      });
+    },
+
+    async drop(digest) {
+      if (store.lookOnly) return;
+      for (const layout of store.layouts()) await moveAside(store, layout, placeIn(layout, digest));
+    },
+  };
+}
+
+/** Whose name on another host is that of this one there gets nothing to see: a machine resumes only where it was saved. */
+function ownSides(host: Host, layout: Layout): string {
+  return `${layout.sides}/${hexOf(host.hashing.digestBytes(host.hostName)).slice(0, 16)}`;
+}
+
+async function closeToOthers(host: Host, directory: string): Promise<Result<void, Failure>> {
+  const { files } = host;
+  const found = files.walk(directory).map(({ path, type }) => ({ path: `${directory}/${path}`, type }));
+  for (const { path, type } of [{ path: directory, type: 'directory' }, ...found]) {
+    const closed = await files.chmod(path, type === 'directory' ? DIRECTORY_MODE : FILE_MODE);
+    if (!closed.ok) return closed;
+  }
+  return ok(undefined);
+}
+
+/** Moves first, so that nobody finds half of it, then removes. */
+async function moveAside(store: Store, layout: Layout, place: string): Promise<Result<void, HostFailure>> {
+  const { files } = store.host;
+  if (files.stamp(place) === null) return ok(undefined);
+  const aside = store.temporaryPath(layout);
+  const moved = await files.rename(place, aside);
+  return moved.ok ? files.remove(aside) : moved;
+}
+
+/** The side files of one content, of whatever host. */
+export interface ListedSides {
+  readonly path: string;
+  readonly digest: Digest;
+  readonly stamp: Stamp;
+  readonly allocatedBytes: number;
+}
+
+/** All side files in a cache. */
+export function listSides(host: Host, layout: Layout): readonly ListedSides[] {
+  const { files } = host;
+  return files.list(layout.sides).flatMap((owner) =>
+    files.list(`${layout.sides}/${owner}`).flatMap((name): ListedSides[] => {
+      const path = `${layout.sides}/${owner}/${name}`;
+      const stamp = files.stamp(path);
+      const digest = digestOfHex(name);
+      if (stamp === null || !isDigest(digest)) return [];
+      const sizes = files.walk(path).map((file) => files.stamp(`${path}/${file.path}`)?.allocatedBytes ?? 0);
+      return [{ path, digest, stamp, allocatedBytes: sizes.reduce((sum, size) => sum + size, 0) }];
+    }),
+  );
+}

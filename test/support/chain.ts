@@ -1,0 +1,122 @@
+/** A kind that is a chain of steps, without machines: what "runs" from step to step is a record of what became of it. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { ok } from '../../src/model/result.ts';
+import { kindsOf, stageKind, stageKinds } from '../../src/stages/index.ts';
+import type { ArtifactOption, Live, StageContext, StageKind } from '../../src/stages/kind.ts';
+import { defineStage, PREVIOUS_STEP } from '../../src/stages/kind.ts';
+import { artifact, text } from '../../src/stages/options.ts';
+
+/** What happened to everything that was handed on, in order: `handed on by a`, `b took over`, `ended`. */
+export const happened: string[] = [];
+
+const outputs = () => ({ disk: { path: 'disk.txt', description: 'A text for each step' } });
+
+class Machine implements Live {
+  readonly madeBy: string;
+
+  constructor(madeBy: string) {
+    this.madeBy = madeBy;
+    happened.push(`handed on by ${madeBy}`);
+  }
+
+  async dispose(): Promise<void> {
+    happened.push(`ended that of ${this.madeBy}`);
+  }
+}
+
+/** How a step begins: in what goes on, else from side files, else cold. */
+function begin(disk: ArtifactOption, context: StageContext): string {
+  const { content } = context.input(disk);
+  const live = context.live.take(content);
+  if (live instanceof Machine) return `took over that of ${live.madeBy}`;
+  const sides = context.checkpoints ? context.sides(content) : null;
+  return sides === null ? 'began cold' : `resumed ${readFileSync(join(sides, 'memory'), 'utf8')}`;
+}
+
+const linkStep = defineStage({
+  name: 'link-step',
+  version: 1,
+  summary: 'Adds a layer',
+  description: '',
+  example: '',
+  internal: true,
+  options: z.strictObject({ disk: artifact(), file: artifact(), note: text().optional() }),
+  outputs,
+  tools: () => [],
+  async run({ disk, file, note }, context) {
+    const how = begin(disk, context);
+    context.log(`${context.action} ${how}`);
+    happened.push(`${context.action} ${how}`);
+    const words = readFileSync(context.input(file).path, 'utf8');
+    if (words.includes('fail')) {
+      const failure = { code: 'stage-refused', problem: `told to ${words.trim()}`, hint: null } as const;
+      happened.push(`after the failure: ${await context.afterFailure(failure)}`);
+      return { ok: false, failure };
+    }
+    writeFileSync(context.output('disk'), `${words}${note === undefined ? '' : context.text(note)}`);
+    const sides = join(context.scratch, 'checkpoint');
+    mkdirSync(sides);
+    writeFileSync(join(sides, 'memory'), `memory of ${context.action}`);
+    return ok({
+      layered: { disk: context.input(disk) },
+      handOn: { output: 'disk', live: new Machine(context.action) },
+      ...(context.checkpoints ? { sides: { disk: sides } } : {}),
+    });
+  },
+});
+
+const endStep = defineStage({
+  name: 'end-step',
+  version: 1,
+  summary: 'Ends the chain',
+  description: '',
+  example: '',
+  internal: true,
+  options: z.strictObject({ disk: artifact() }),
+  outputs,
+  tools: () => [],
+  async run({ disk }, context) {
+    happened.push(`${context.action} ${begin(disk, context)}`);
+    const all = context.input(disk).layers.map((path) => readFileSync(path, 'utf8'));
+    writeFileSync(context.output('disk'), all.join(''));
+    return ok({});
+  },
+});
+
+const chain = defineStage({
+  name: 'chain',
+  version: 1,
+  summary: 'A chain of steps',
+  description: '',
+  example: '',
+  options: z.strictObject({ disk: artifact(), files: z.array(artifact()), note: text().optional() }),
+  outputs,
+  tools: () => [],
+  steps: ({ disk, files, note }) => [
+    ...files.map((file, at) => ({
+      name: '$file' in file ? file.$file.replace(/\.\w+$/, '') : `step-${at + 1}`,
+      kind: 'link-step',
+      options: { disk: at === 0 ? disk : previous(), file, note },
+    })),
+    { name: 'end', kind: 'end-step', options: { disk: previous() } },
+  ],
+  run: async () => {
+    throw new Error('a stage with steps does not run itself');
+  },
+});
+
+const previous = () => ({ $artifact: { action: PREVIOUS_STEP, output: 'disk' } });
+
+const CHAIN_KINDS = [chain, linkStep, endStep] as unknown as readonly StageKind[];
+
+/** The real kinds and these. */
+export const kindsWithChain = kindsOf([...stageKinds(), ...CHAIN_KINDS]);
+
+/** Finds any kind by its name, internal ones of both sorts too. */
+export function anyKind(name: string): StageKind {
+  const kind = kindsWithChain.find(name) ?? stageKind(name);
+  if (kind === undefined) throw new Error(`no such kind: ${name}`);
+  return kind;
+}
