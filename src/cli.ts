@@ -48,11 +48,12 @@ async function main(argv: readonly string[]): Promise<number> {
     const { printFailures } = await import('./commands/print-failures.ts');
     return printFailures({ env: process.env, writeError }, parsed.failure);
   }
-  const { command, positionals, flags } = parsed.value;
+  const { command, positionals, passedOn, flags } = parsed.value;
   const directory = flags['directory'];
   const invocation: Invocation = {
     command: command?.name ?? 'help',
     positionals,
+    passedOn,
     flags,
     signal: stop.signal,
     cwd: typeof directory === 'string' ? resolve(directory) : process.cwd(),

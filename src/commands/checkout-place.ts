@@ -10,6 +10,8 @@ import { pipelineArguments } from './load-plan.ts';
 
 export interface CheckoutPlace {
   readonly cacheDir: string;
+  /** Holds all that the cache keeps of the checkout. */
+  readonly directory: string;
   /** Holds the answer of the last run, for the quick check. */
   readonly quickFile: string;
   readonly compiledPlan: string;
@@ -29,6 +31,7 @@ export function checkoutPlace(
   const name = encodeURIComponent(basename(file));
   return {
     cacheDir,
+    directory,
     quickFile: `${directory}/quick-${name}`,
     compiledPlan: `${directory}/plan-${name}.json`,
   };

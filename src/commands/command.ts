@@ -21,6 +21,8 @@ export interface CommandWords {
   /** The part of the usage line after the name, such as `[pipeline.yaml] [target…]`. */
   readonly usage: string;
   readonly flags: readonly Flag[];
+  /** What follows `--` is not for bake but for a program that it starts. */
+  readonly passesOn?: true;
   /** Most arguments that are no flags; any number when absent. */
   readonly most?: number;
   /** What its arguments are, for completion: names of stages, of kinds, of commands, or these words. */
@@ -42,6 +44,8 @@ export interface Invocation {
   readonly command: string;
   /** Arguments that are no flags. */
   readonly positionals: readonly string[];
+  /** What stands after `--`, for commands that pass that on. */
+  readonly passedOn: readonly string[];
   readonly flags: { readonly [name: string]: string | boolean | readonly string[] | undefined };
   /** Fires at the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;

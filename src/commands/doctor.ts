@@ -7,9 +7,11 @@ import type { Host } from '../host/host.ts';
 import { realHost } from '../host/real.ts';
 import { findAccelerator } from '../machine/accelerator.ts';
 import { findFirmware } from '../machine/firmware.ts';
+import { keptMachines } from '../machine/kept.ts';
 import { formatSize } from '../report/format.ts';
 import { cacheDirectoryOf } from './cache-dir.ts';
 import type { CommandModule, Invocation } from './command.ts';
+import { machinesOf } from './machine.ts';
 
 /** `missing`: a pipeline of the default kind cannot run. `note`: works, but worth knowing. */
 type Verdict = 'ok' | 'note' | 'missing';
@@ -75,6 +77,7 @@ async function examine(host: Host, invocation: Invocation): Promise<readonly Fin
       firmware(host),
       memory(host),
       ...(await disks(host, invocation)),
+      ...(await kept(host, invocation)),
     ];
   } finally {
     if (scratch.ok) await host.files.remove(scratch.value);
@@ -159,6 +162,18 @@ async function disks(host: Host, invocation: Invocation): Promise<readonly Findi
   }[shares];
   findings.push({ name: 'reflink', verdict: shares === 'yes' ? 'ok' : 'note', detail, package: null });
   return findings;
+}
+
+/** Machines of this checkout that an earlier run left to the user: they take memory. */
+async function kept(host: Host, invocation: Invocation): Promise<readonly Finding[]> {
+  const directory = machinesOf({ ...invocation, positionals: [] });
+  const running = directory === null ? [] : await keptMachines(host, directory);
+  return running.map(({ id, action, process }) => ({
+    name: 'kept machine',
+    verdict: 'note',
+    detail: `${action} still runs as process ${process.pid}: \`bake machine stop ${id}\` ends it`,
+    package: null,
+  }));
 }
 
 /** The directory, or the nearest one above it that is there: `doctor` makes none. */

@@ -9,6 +9,7 @@ export interface ParsedArguments<C extends CommandWords> {
   /** Null when none is named. */
   readonly command: C | null;
   readonly positionals: readonly string[];
+  readonly passedOn: readonly string[];
   readonly flags: Invocation['flags'];
 }
 
@@ -27,7 +28,9 @@ export function parseArguments<C extends CommandWords>(
   if (command?.most !== undefined)
     for (const argument of positionals.slice(command.most))
       failures.push({ code: 'unexpected-argument', argument, command: command.name });
-  return failures.length > 0 ? fail(failures) : ok({ command, positionals, flags: reader.values });
+  return failures.length > 0
+    ? fail(failures)
+    : ok({ command, positionals, passedOn: reader.passedOn, flags: reader.values });
 }
 
 /** The first argument that is no flag, nor the value of a global one. */
@@ -60,6 +63,7 @@ function commandPosition(argv: readonly string[]): number {
 
 class ArgumentReader {
   readonly values: Values = Object.create(null) as Values;
+  passedOn: readonly string[] = [];
   private readonly argv: readonly string[];
   private readonly command: CommandWords | null;
   private readonly failures: UsageFailure[];
@@ -79,7 +83,9 @@ class ArgumentReader {
     for (this.at = 0; this.at < this.argv.length; this.at++) {
       const argument = this.argv[this.at] as string;
       if (argument === '--') {
-        positionals.push(...this.argv.slice(this.at + 1));
+        const rest = this.argv.slice(this.at + 1);
+        if (this.command?.passesOn) this.passedOn = rest;
+        else positionals.push(...rest);
         break;
       }
       if (argument.startsWith('--')) this.readLong(argument);

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { Built } from '../engine/build.ts';
 import { buildActions } from '../engine/build.ts';
-import { writeState } from '../engine/state.ts';
+import { keptMachinesDirectory, writeState } from '../engine/state.ts';
 import type { Event, FinishedAction } from '../model/event.ts';
 import type { Failure } from '../model/failure.ts';
 import { exitStatusOf } from '../report/failures.ts';
@@ -51,6 +51,8 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
     actions: prepared.value.map(({ action }) => ({ name: action.name, kind: action.kind })),
   });
   for (const event of early) emit(event);
+  const kept = await stillKept(project);
+  if (kept !== null) emit({ type: 'warning', warning: kept });
   let built: Built;
   try {
     built = await buildActions(project.session, prepared.value, {
@@ -73,6 +75,19 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
   });
   if (summary !== null) return printFailures(invocation, [summary]);
   return interrupted ? INTERRUPTED : statusOf(built.finished);
+}
+
+/** A warning of the machines that an earlier run left to the user; null when none is left. */
+async function stillKept({ host, session }: Project): Promise<Failure | null> {
+  const directory = keptMachinesDirectory(session.checkoutDirectory);
+  if (host.files.list(directory).length === 0) return null;
+  const { keptMachines } = await import('../machine/kept.ts');
+  const machines = (await keptMachines(host, directory)).map(({ id, action, process }) => ({
+    id,
+    action,
+    pid: process.pid,
+  }));
+  return machines.length === 0 ? null : { code: 'machines-still-kept', machines };
 }
 
 async function remember(invocation: Invocation, project: Project, built: Built): Promise<void> {

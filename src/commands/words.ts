@@ -93,6 +93,27 @@ export const COMMAND_WORDS = [
     examples: [['bake get qemu-install.disk --to /tmp/', 'an intermediate disk, to look at']],
   },
   {
+    name: 'machine',
+    summary: 'List, enter or end the machines that were kept after a failure',
+    usage: '<ls|ssh|stop> [pipeline.yaml] [id|stage…] [-- command…]',
+    passesOn: true,
+    completes: ['ls', 'ssh', 'stop'],
+    flags: [
+      { name: 'all', summary: 'With `stop`: every one of them' },
+      JSON_FLAG,
+      {
+        name: 'cache-dir',
+        value: 'dir',
+        summary: 'Cache directory of the run that kept them',
+      },
+    ],
+    examples: [
+      ['bake machine ls', 'which are there'],
+      ['bake machine ssh ansible-provision', 'get into the one of a stage'],
+      ['bake machine stop --all', 'end them; their disks are thrown away'],
+    ],
+  },
+  {
     name: 'cache',
     summary: 'Look at the cache: where it is, what it holds, what takes the space; remove some of it',
     usage: '<dir|ls|du|rm> [pipeline.yaml] [stage…]',

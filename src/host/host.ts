@@ -147,6 +147,15 @@ export interface Processes {
     args: readonly string[],
     options: ProcessOptions,
   ): Promise<Result<ProcessEnd, HostFailure>>;
+  /**
+   * Hands this terminal, and all three streams, to a program and waits for its end. It gets Ctrl-C as bake does, and is
+   * no group of its own: for what a person sits in front of, never for stages.
+   */
+  interact(
+    file: string,
+    args: readonly string[],
+    options: Pick<ProcessOptions, 'cwd' | 'env'>,
+  ): Promise<Result<Pick<ProcessEnd, 'exitCode' | 'signal'>, HostFailure>>;
   /** Absolute path of a program on a PATH, or null. */
   find(name: string, path: string): string | null;
   /** Keeps a list of the running process groups in a file, for `killRecorded` by a later run. */

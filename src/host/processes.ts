@@ -61,6 +61,12 @@ export function realProcesses(): Processes {
       const started = await start(file, args, options);
       return started.ok ? ok(await started.value.ended) : started;
     },
+    async interact(file, args, options) {
+      const child = spawn(file, args, { ...options, env: { ...options.env }, stdio: 'inherit' });
+      if (child.pid === undefined) return fail(await spawnFailure(child, file, options));
+      const [exitCode, signal] = await exitOf(child);
+      return ok({ exitCode, signal });
+    },
     find,
     recordIn: records.recordIn,
     killRecorded: records.killRecorded,
@@ -117,9 +123,7 @@ function follow(child: ChildProcess, group: number, options: ProcessOptions): Fo
   const forget = onAbort(options.signal, end);
 
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const exited = new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
-    child.once('exit', (code, by) => resolve([code, by])),
-  );
+  const exited = exitOf(child);
   const untilEnd = async (): Promise<ProcessEnd> => {
     const [exitCode, signal] = await exited;
     clearTimeout(timer);
@@ -137,6 +141,10 @@ function follow(child: ChildProcess, group: number, options: ProcessOptions): Fo
     child.stderr?.destroy();
   };
   return { ended: untilEnd(), letGo };
+}
+
+function exitOf(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {
+  return new Promise((resolve) => child.once('exit', (code, by) => resolve([code, by])));
 }
 
 /** Absolute path of a program on a PATH, or null; a name with a slash is taken as a path. */

@@ -33,20 +33,32 @@ export interface KeepContext extends MachineContext {
 }
 
 /**
- * Takes a machine out of bake's hands and writes down how to get at it. Gives back the failure as it is to be told: with
- * the machine, unless that has ended or no record could be written. `machine.end()` is still to be called.
+ * Keeps a machine in which something failed, if the user wants that and there is something to keep. Gives back the
+ * failure as it is to be told; `machine.end()` is still to be called.
  */
-export async function keepMachine(
-  context: KeepContext,
+export async function keepIfWanted(
+  context: KeepContext & { afterFailure(failure: Failure): Promise<'end' | 'keep'> },
   machine: Machine,
   login: SshLogin | null,
   failure: Failure,
 ): Promise<Failure> {
   const hasEnded = await Promise.race([machine.ended.then(() => true), Promise.resolve(false)]);
-  if (hasEnded) {
-    context.log('the machine has ended: there is nothing to keep');
-    return failure;
-  }
+  if (hasEnded || context.signal.aborted) return failure;
+  return (await context.afterFailure(failure)) === 'keep'
+    ? await keepMachine(context, machine, login, failure)
+    : failure;
+}
+
+/**
+ * Takes a machine out of bake's hands and writes down how to get at it. Gives back the failure as it is to be told: with
+ * the machine, unless no record of it could be written.
+ */
+async function keepMachine(
+  context: KeepContext,
+  machine: Machine,
+  login: SshLogin | null,
+  failure: Failure,
+): Promise<Failure> {
   const vnc = await openVnc(machine.qmp);
   const process = machine.release();
   const recorded = await record(context, machine.sshPort, login, vnc, process);

@@ -97,4 +97,16 @@ export type MachineFailure =
     }
   | { readonly code: 'playbook-unusable'; readonly playbook: string; readonly problem: string }
   | { readonly code: 'disk-unusable'; readonly path: string; readonly problem: string }
+  /** A warning: machines that an earlier run left to the user. */
+  | {
+      readonly code: 'machines-still-kept';
+      readonly machines: readonly { readonly id: string; readonly action: string; readonly pid: number }[];
+    }
+  | {
+      readonly code: 'no-kept-machine';
+      /** An id or a stage; null when none was named. */
+      readonly wanted: string | null;
+      readonly known: readonly string[];
+    }
+  | { readonly code: 'kept-machine-without-login'; readonly id: string; readonly vnc: string | null }
   | { readonly code: 'firmware-missing'; readonly searched: readonly string[] };

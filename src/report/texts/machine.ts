@@ -184,6 +184,31 @@ export const machineTexts: Texts<MachineFailure> = {
       state: 'nothing was stored for this stage',
     }),
   },
+  'machines-still-kept': {
+    doc: 'A warning: machines that were kept after a failure still run and take memory.',
+    text: ({ machines }) => ({
+      summary: `still running since an earlier failure: ${machines
+        .map(({ id, action, pid }) => `the machine of ${action} (${id}, process ${pid})`)
+        .join(', ')}`,
+      hint: '`bake machine ssh` gets into it, `bake machine stop --all` ends all',
+    }),
+  },
+  'no-kept-machine': {
+    doc: '`bake machine` was asked for a machine that is not there: it has ended, or was never kept.',
+    text: ({ wanted, known }) => ({
+      summary: wanted === null ? 'no machine was kept' : `no kept machine is called ${wanted}`,
+      details: known.length === 0 ? [] : [`those that run are ${known.join(', ')}`],
+      hint:
+        known.length === 0 ? '`bake run --on-error keep-vm` keeps the machine of a stage that fails' : null,
+    }),
+  },
+  'kept-machine-without-login': {
+    doc: '`bake machine ssh` was asked for a machine that failed before bake had a login in it.',
+    text: ({ id, vnc }) => ({
+      summary: `bake never had a login in the machine ${id}`,
+      hint: vnc === null ? null : `look at its screen: VNC at ${vnc}`,
+    }),
+  },
   'firmware-missing': {
     doc: 'A machine with UEFI was asked for, but its firmware is not installed.',
     text: (failure) => ({

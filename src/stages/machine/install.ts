@@ -2,6 +2,7 @@
 import { parseBootCommand } from '../../machine/boot-command.ts';
 import { HOST_ADDRESS } from '../../machine/command-line.ts';
 import { createDisk } from '../../machine/disk-image.ts';
+import { keepIfWanted } from '../../machine/kept.ts';
 import { typeBootCommand } from '../../machine/keyboard.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { SshLogin } from '../../machine/ssh-login.ts';
@@ -64,7 +65,8 @@ async function inMachine(
   try {
     booted.value.phase('booting');
     const typed = await typeAnswers(options, context, booted.value, values);
-    return typed.ok ? await untilInstalled(options, context, booted.value, login.value) : typed;
+    const done = typed.ok ? await untilInstalled(options, context, booted.value, login.value) : typed;
+    return done.ok ? done : fail(await keepIfWanted(context, booted.value, login.value, done.failure));
   } finally {
     await booted.value.end();
   }
