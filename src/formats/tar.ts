@@ -1,4 +1,4 @@
-/** Tar archives of flat files: ustar headers of our own, the same bytes for the same files. (POSIX.1-1988 ustar) */
+/** Tar archives of flat files: ustar headers of our own, the same bytes for the same files; and where files of another's lie. (POSIX.1-1988 ustar) */
 import type { Appender, ByteSource } from '../model/bytes.ts';
 import { copyExactly } from './copy-bytes.ts';
 
@@ -61,4 +61,33 @@ export async function writeTarEntry(
 /** Ends an archive with two zero blocks and no further filling up. */
 export async function endTar(sink: Appender): Promise<void> {
   await sink.write(new Uint8Array(2 * BLOCK_BYTES));
+}
+
+/** Where a file lies in an archive. */
+interface TarMember {
+  readonly name: string;
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+/** The first regular file whose name ends so; null when there is none, or when the archive breaks off or is none. */
+export async function findInTar(source: ByteSource, suffix: string): Promise<TarMember | null> {
+  const header = Buffer.alloc(BLOCK_BYTES);
+  for (let at = 0; at + BLOCK_BYTES <= source.sizeBytes; ) {
+    await source.read(header, at);
+    if (header.toString('latin1', 257, 262) !== 'ustar') return null;
+    const name = header.toString('utf8', 0, 100).replace(/\0.*$/s, '');
+    const sizeBytes = memberSize(header);
+    const isFile = header[156] === 0x30 || header[156] === 0;
+    const offset = at + BLOCK_BYTES;
+    if (!Number.isSafeInteger(sizeBytes) || offset + sizeBytes > source.sizeBytes) return null;
+    if (isFile && name.endsWith(suffix)) return { name, offset, sizeBytes };
+    at = offset + Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;
+  }
+  return null;
+}
+
+function memberSize(header: Buffer): number {
+  if (header[124] === 0x80) return Number(header.readBigUInt64BE(128));
+  return Number.parseInt(header.toString('latin1', 124, 136).replace(/[\0 ]+$/, ''), 8);
 }

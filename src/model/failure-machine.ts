@@ -71,6 +71,20 @@ export type MachineFailure =
       readonly tail: readonly string[];
       readonly guest: GuestView;
     }
+  /** A guest that was to prove itself did not. */
+  | {
+      readonly code: 'smoke-test-failed';
+      readonly checks: number;
+      readonly failed: readonly {
+        readonly check: string;
+        readonly problems: readonly string[];
+        /** The last lines of what a command said. */
+        readonly output: readonly string[];
+      }[];
+      /** Absolute path of the whole report; null when it could not be written. */
+      readonly report: string | null;
+      readonly guest: GuestView;
+    }
   | {
       readonly code: 'upload-failed';
       readonly file: string;

@@ -10,6 +10,7 @@ import { qemuInstallStage } from './qemu-install.ts';
 import { runStage } from './run.ts';
 import { seedIsoStage } from './seed-iso.ts';
 import { shellProvisionStage } from './shell-provision.ts';
+import { smokeTestStage } from './smoke-test.ts';
 import { vagrantBoxStage } from './vagrant-box.ts';
 
 const KINDS: readonly StageKind[] = [
@@ -24,6 +25,7 @@ const KINDS: readonly StageKind[] = [
   diskConvertStage as unknown as StageKind,
   seedIsoStage as unknown as StageKind,
   vagrantBoxStage as unknown as StageKind,
+  smokeTestStage as unknown as StageKind,
 ];
 
 /** The kinds that a pipeline can name, in the order in which they are documented. */

@@ -136,6 +136,20 @@ export const machineTexts: Texts<MachineFailure> = {
       state: NOTHING_STORED,
     }),
   },
+  'smoke-test-failed': {
+    doc: 'Something that a `smoke-test` stage asserts of the running system is not so.',
+    text: ({ checks, failed, report, guest }) => ({
+      summary: `${failed.length} of ${checks} checks of the running system failed`,
+      details: [
+        ...failed.flatMap(({ check, problems }) => problems.map((problem) => `${check}: ${problem}`)),
+        ...(report === null ? [] : [`the whole report: ${report}`]),
+        ...seen(guest).details,
+      ],
+      excerpts: failed.flatMap(({ check, output }) => excerpt(`what ${check} said`, output)),
+      hint: 'if it only needs longer to come up, give it time with `within: 30s`',
+      state: 'the disk under test is unharmed; nothing was stored for this stage',
+    }),
+  },
   'upload-failed': {
     doc: 'A file could not be copied into the guest.',
     text: (failure) => ({
