@@ -1,0 +1,102 @@
+/** Machines that outlive a run that failed: found, entered and ended with the real program. */
+import { copyFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { realHost } from '../../src/host/real.ts';
+import { initrd, kernel } from '../support/guest.ts';
+import { type Checkout, Rig } from '../support/rig.ts';
+
+let rig: Rig;
+
+beforeAll(async () => {
+  rig = await Rig.make();
+});
+afterAll(() => rig[Symbol.asyncDispose]());
+
+/** A guest that never says what is waited for. */
+const SILENT = `bake: 1
+name: kept
+stages:
+  install:
+    uses: qemu-install
+    with:
+      disk_size: 1GiB
+      memory: 128MiB
+      kernel: vmlinuz
+      initrd: initrd
+      append: console=ttyS0 scenario=silent
+      wait_for:
+        - { serial: "scenario silent", timeout: 2m }
+        - { serial: "never said", timeout: 1s }
+`;
+
+interface Listed {
+  readonly id: string;
+  readonly stage: string;
+  readonly pid: number;
+  readonly vnc: string | null;
+}
+
+async function listed(checkout: Checkout): Promise<readonly Listed[]> {
+  const { stdout } = await checkout.bake(['machine', 'ls', '--json']);
+  return (JSON.parse(stdout) as { machines: Listed[] }).machines;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('a machine that is kept outlives bake, is told of, and ends when it is stopped', async () => {
+  const checkout = rig.checkout('silent', { 'pipeline.yaml': SILENT });
+  copyFileSync(kernel(), checkout.path('vmlinuz'));
+  copyFileSync(initrd(), checkout.path('initrd'));
+
+  const failed = await checkout.bake(['run', '--on-error', 'keep-vm']);
+  expect(failed.code).toBe(1);
+  const [machine, ...others] = await listed(checkout);
+  if (machine === undefined) throw new Error(failed.stderr);
+  expect(others).toEqual([]);
+  expect(machine.stage).toBe('install');
+  const said = failed.stdout + failed.stderr;
+  expect(said).toContain(`bake machine stop ${machine.id}`);
+  expect(said).toContain(`process ${machine.pid}`);
+  expect(said).toContain(machine.vnc);
+  expect(isRunning(machine.pid)).toBe(true);
+
+  const [address, port] = machine.vnc?.split(':') ?? [];
+  expect(address).toBe('127.0.0.1');
+  expect(await realHost().sockets.greeting(Number(port), 5_000)).toMatch(/^RFB /);
+
+  // A run that fails again without keeping ends its own machine only.
+  const again = await checkout.bake(['run']);
+  expect(again.stdout + again.stderr).toContain(`(${machine.id}, process ${machine.pid})`);
+  expect(isRunning(machine.pid)).toBe(true);
+
+  const noLogin = await checkout.bake(['machine', 'ssh', 'install']);
+  expect(noLogin.code).toBe(1);
+  expect(noLogin.stderr).toContain('kept-machine-without-login');
+
+  const stopped = await checkout.bake(['machine', 'stop', 'install']);
+  expect(stopped.stdout).toContain(`ended ${machine.id}`);
+  expect(isRunning(machine.pid)).toBe(false);
+  expect(await listed(checkout)).toEqual([]);
+  const late = await checkout.bake(['machine', 'stop', machine.id]);
+  expect(late.stderr).toContain('no-kept-machine');
+});
+
+test('the record of a machine that has ended by itself is removed', async () => {
+  const checkout = rig.checkout('silent');
+  const failed = await checkout.bake(['run', '--on-error=keep-vm']);
+  expect(failed.code).toBe(1);
+  const [machine] = await listed(checkout);
+  if (machine === undefined) throw new Error(failed.stderr);
+  process.kill(machine.pid, 'SIGKILL');
+  await expect.poll(() => isRunning(machine.pid)).toBe(false);
+  expect(await listed(checkout)).toEqual([]);
+  const nothing = await checkout.bake(['machine', 'stop', '--all']);
+  expect(nothing).toMatchObject({ code: 0, stdout: '' });
+});
