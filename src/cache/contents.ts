@@ -6,6 +6,7 @@ import { type Digest, digestOfHex } from '../model/digest.ts';
 import { digestOfIntegrity } from './index-entry.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { decodeResult, resultKey } from './results.ts';
+import { type ListedSides, listSides } from './sides.ts';
 import { decodeTree } from './tree.ts';
 
 export interface ListedResult {
@@ -32,6 +33,7 @@ export interface Contents {
   readonly blobs: readonly ListedBlob[];
   /** Blobs that hold results themselves, with the index keys that name them. */
   readonly records: ReadonlyMap<string, Digest>;
+  readonly sides: readonly ListedSides[];
 }
 
 /** Reads the whole index and the names of all blobs; touches nothing. Empty for a directory that is no cache. */
@@ -59,7 +61,7 @@ export async function readContents(host: Host, directory: string): Promise<Conte
   results.sort(
     (a, b) => b.storedAtMs - a.storedAtMs || (a.result.fingerprint < b.result.fingerprint ? -1 : 1),
   );
-  return { layout, results, blobs: listBlobs(host, layout), records };
+  return { layout, results, blobs: listBlobs(host, layout), records, sides: listSides(host, layout) };
 }
 
 interface ForeignEntry {

@@ -5,7 +5,9 @@ import type { HostFailure } from '../model/failure-host.ts';
 import { ok, type Result } from '../model/result.ts';
 import { type Contents, type ListedResult, namedBlobs, readContents } from './contents.ts';
 import { blobKey } from './index-store.ts';
+import { layoutOf } from './layout.ts';
 import { latestKey, resultKey } from './results.ts';
+import { type ListedSides, listSides } from './sides.ts';
 import { inUse } from './workspaces.ts';
 
 interface Removal {
@@ -13,6 +15,8 @@ interface Removal {
   /** Results that a running build rests on: left as they are. */
   readonly spared: readonly ListedResult[];
   readonly blobs: number;
+  /** Contents whose side files were removed. */
+  readonly sides: number;
   readonly freedBytes: number;
 }
 
@@ -27,8 +31,8 @@ export async function removeResults(
 ): Promise<Result<Removal, HostFailure>> {
   const contents = await readContents(host, directory);
   const { layout } = contents;
-  if (contents.results.length === 0 && contents.blobs.length === 0)
-    return ok({ removed: [], spared: [], blobs: 0, freedBytes: 0 });
+  const isEmpty = [contents.results, contents.blobs, contents.sides].every((part) => part.length === 0);
+  if (isEmpty) return ok({ removed: [], spared: [], blobs: 0, sides: 0, freedBytes: 0 });
   const startMs = await fileSystemTime(host, contents);
   if (!startMs.ok) return startMs;
   const { fingerprints, sinceMs } = await inUse(host, layout);
@@ -58,7 +62,7 @@ async function sweep(
   host: Host,
   directory: string,
   beforeMs: number,
-): Promise<Result<{ readonly blobs: number; readonly freedBytes: number }, HostFailure>> {
+): Promise<Result<Pick<Removal, 'blobs' | 'sides' | 'freedBytes'>, HostFailure>> {
   const contents = await readContents(host, directory);
   const named = namedBlobs(contents);
   let blobs = 0;
@@ -70,7 +74,33 @@ async function sweep(
     blobs += 1;
     freedBytes += stamp.allocatedBytes;
   }
-  return ok({ blobs, freedBytes });
+  const kept = new Set(
+    contents.results.flatMap(({ result }) => result.artifacts.map(({ content }) => content.digest)),
+  );
+  const sides = contents.sides.filter(({ digest, stamp }) => !kept.has(digest) && stamp.ctimeMs < beforeMs);
+  const removed = await removeAll(host, sides);
+  return removed.ok ? ok({ blobs, sides: sides.length, freedBytes: freedBytes + removed.value }) : removed;
+}
+
+/** Removes all side files: nothing rests on them, and whoever reads one just now has it open. */
+export async function removeSides(
+  host: Host,
+  directory: string,
+): Promise<Result<Pick<Removal, 'sides' | 'freedBytes'>, HostFailure>> {
+  const sides = listSides(host, layoutOf(directory));
+  const removed = await removeAll(host, sides);
+  return removed.ok ? ok({ sides: sides.length, freedBytes: removed.value }) : removed;
+}
+
+/** How many bytes that gave back. */
+async function removeAll(host: Host, sides: readonly ListedSides[]): Promise<Result<number, HostFailure>> {
+  let freedBytes = 0;
+  for (const { path, allocatedBytes } of sides) {
+    const gone = await host.files.remove(path);
+    if (!gone.ok) return gone;
+    freedBytes += allocatedBytes;
+  }
+  return ok(freedBytes);
 }
 
 /** Moved away first and looked at again: another process may just have stored the same content anew. */

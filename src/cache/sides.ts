@@ -11,6 +11,8 @@ import type { Store } from './store.ts';
 /** They may hold what a running machine had in its memory: keys, passwords. */
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
+/** Of so many contents; those go first that were not used for longest. A saved machine takes some hundred megabytes. */
+const MOST_KEPT = 24;
 
 /** The side files of a store. */
 export function localSides(store: Store): SideStore {
@@ -23,7 +25,9 @@ export function localSides(store: Store): SideStore {
       for (const layout of store.layouts()) {
         const place = placeIn(layout, digest);
         // Nothing in it: those of another user, who alone may look.
-        if (files.stamp(place)?.type === 'directory' && files.list(place).length > 0) return place;
+        if (files.stamp(place)?.type !== 'directory' || files.list(place).length === 0) continue;
+        if (!store.lookOnly) void files.setModified(place, host.clock.nowMs());
+        return place;
       }
       return null;
     },
@@ -36,8 +40,11 @@ export function localSides(store: Store): SideStore {
         if (!made.ok) return made;
         const place = placeIn(layout, digest);
         const before = await moveAside(store, layout, place);
-        if (!before.ok) return before;
-        return files.rename(directory, place);
+        const moved = before.ok ? await files.rename(directory, place) : before;
+        if (!moved.ok) return moved;
+        await files.setModified(place, host.clock.nowMs());
+        await dropOldest(store, layout);
+        return moved;
       });
     },
 
@@ -70,6 +77,17 @@ async function moveAside(store: Store, layout: Layout, place: string): Promise<R
   const aside = store.temporaryPath(layout);
   const moved = await files.rename(place, aside);
   return moved.ok ? files.remove(aside) : moved;
+}
+
+/** Those of others and what cannot be removed are left. */
+async function dropOldest(store: Store, layout: Layout): Promise<void> {
+  const { files } = store.host;
+  const own = ownSides(store.host, layout);
+  const kept = files
+    .list(own)
+    .map((name) => ({ place: `${own}/${name}`, stamp: files.stamp(`${own}/${name}`) }));
+  kept.sort((a, b) => (b.stamp?.mtimeMs ?? 0) - (a.stamp?.mtimeMs ?? 0));
+  for (const { place } of kept.slice(MOST_KEPT)) await moveAside(store, layout, place);
 }
 
 /** The side files of one content, of whatever host. */

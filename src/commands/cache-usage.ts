@@ -27,6 +27,8 @@ interface CacheUsage {
   readonly shared: Amount;
   /** Blobs that nobody names; `bake cache rm` removes them. */
   readonly garbage: Amount;
+  /** Side files, such as the memory of machines. */
+  readonly checkpoints: Amount;
   readonly workspacesBytes: number;
   readonly quarantineBytes: number;
   /** Index, memo, and per checkout: state and logs. */
@@ -48,17 +50,23 @@ export function usageOf(host: Host, contents: Contents): CacheUsage {
   };
   const blobs = amount(() => true);
   const workspacesBytes = allocatedBelow(host, layout.work) + allocatedBelow(host, layout.temporary);
+  const checkpoints = {
+    count: contents.sides.length,
+    allocatedBytes: contents.sides.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0),
+  };
   const quarantineBytes = allocatedBelow(host, layout.quarantine);
   const otherBytes = [layout.index, layout.memo, layout.checkouts, layout.locks]
     .map((directory) => allocatedBelow(host, directory))
     .reduce((sum, bytes) => sum + bytes, 0);
   return {
-    totalBytes: blobs.allocatedBytes + workspacesBytes + quarantineBytes + otherBytes,
+    totalBytes:
+      blobs.allocatedBytes + checkpoints.allocatedBytes + workspacesBytes + quarantineBytes + otherBytes,
     kinds: sharesBy(results, ({ result }) => result.manifest.kind),
     stages: sharesBy(results, ({ result }) => result.origin.action),
     blobs,
     shared: amount((digest) => (uses.get(digest) ?? 0) > 1),
     garbage: amount((digest) => !named.has(digest)),
+    checkpoints,
     workspacesBytes,
     quarantineBytes,
     otherBytes,

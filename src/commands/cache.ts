@@ -1,7 +1,7 @@
 /** `bake cache dir|ls|du|rm`: where the cache is, what it holds, what takes up the space, and removing some of it. */
 import { dirname, resolve } from 'node:path';
 import { type ListedResult, readContents } from '../cache/contents.ts';
-import { removeResults } from '../cache/remove-results.ts';
+import { removeResults, removeSides } from '../cache/remove-results.ts';
 import type { Host } from '../host/host.ts';
 import { realHost } from '../host/real.ts';
 import { shortName } from '../model/digest.ts';
@@ -125,12 +125,11 @@ function describe({ result, sizeBytes, storedAtMs, lastUsedAtMs }: ListedResult)
   };
 }
 
-/** A name is that of an action, of its stage (all cells and steps), or the beginning of a fingerprint. */
+/** A name is that of an action, of its cell (all steps) or stage (all cells), or the beginning of a fingerprint. */
 function isNamed({ result }: ListedResult): (name: string) => boolean {
   const { action } = result.origin;
-  const stage = action.split(/[[@]/)[0];
-  return (name) =>
-    name === action || name === stage || (name.length >= 4 && fingerprintStarts(result.fingerprint, name));
+  const names = [action, action.split('@')[0], action.split(/[[@]/)[0]];
+  return (name) => names.includes(name) || (name.length >= 4 && fingerprintStarts(result.fingerprint, name));
 }
 
 function fingerprintStarts(fingerprint: string, prefix: string): boolean {
@@ -157,6 +156,7 @@ async function showUsage({ host, invocation, directory }: Here): Promise<Result<
     ['content', String(usage.blobs.count), formatSize(usage.blobs.allocatedBytes)],
     ['  named by more than one result', String(usage.shared.count), formatSize(usage.shared.allocatedBytes)],
     ['  named by nobody', String(usage.garbage.count), formatSize(usage.garbage.allocatedBytes)],
+    ['checkpoints', String(usage.checkpoints.count), formatSize(usage.checkpoints.allocatedBytes)],
     ['workspaces of running and killed builds', '', formatSize(usage.workspacesBytes)],
     ['put aside as damaged', '', formatSize(usage.quarantineBytes)],
     ['index, memo, state and logs', '', formatSize(usage.otherBytes)],
@@ -172,14 +172,14 @@ async function showUsage({ host, invocation, directory }: Here): Promise<Result<
   return ok(undefined);
 }
 
-async function remove({ host, invocation, directory, names }: Here): Promise<Result<void, Failure>> {
+async function remove(here: Here): Promise<Result<void, Failure>> {
+  const { host, invocation, directory, names } = here;
   const all = invocation.flags['all'] === true;
-  if (names.length === 0 && !all)
-    return fail({
-      code: 'missing-argument',
-      argument: 'a stage, a fingerprint, or --all',
-      command: 'cache rm',
-    });
+  if (names.length === 0 && !all) {
+    if (invocation.flags['checkpoints'] === true) return removeCheckpoints(here);
+    const argument = 'a stage, a fingerprint, --checkpoints or --all';
+    return fail({ code: 'missing-argument', argument, command: 'cache rm' });
+  }
   const contents = await readContents(host, directory);
   const unknown = all
     ? undefined
@@ -187,19 +187,33 @@ async function remove({ host, invocation, directory, names }: Here): Promise<Res
   if (unknown !== undefined) return fail({ code: 'no-result', stage: unknown, wanted: 'result' });
   const removal = await removeResults(host, directory, (listed) => all || names.some(isNamed(listed)));
   if (!removal.ok) return removal;
-  const { removed, spared, blobs, freedBytes } = removal.value;
+  const { removed, spared, blobs, sides, freedBytes } = removal.value;
   if (invocation.flags['json'] === true) {
     printJson(invocation, {
       directory,
       removed: removed.map(describe),
       spared: spared.map(describe),
       blobs,
+      checkpoints: sides,
       freedBytes,
     });
     return ok(undefined);
   }
-  invocation.write(`removed ${removed.length} results and ${blobs} files, ${formatSize(freedBytes)}\n`);
+  const checkpoints = sides === 0 ? '' : ` and ${sides} checkpoints`;
+  const what = `${removed.length} results and ${blobs} files${checkpoints}`;
+  invocation.write(`removed ${what}, ${formatSize(freedBytes)}\n`);
   for (const { result } of spared)
     invocation.write(`kept ${result.origin.action}: a running build needs it\n`);
+  return ok(undefined);
+}
+
+/** Only time is lost: what would have been resumed is booted. */
+async function removeCheckpoints({ host, invocation, directory }: Here): Promise<Result<void, Failure>> {
+  const removal = await removeSides(host, directory);
+  if (!removal.ok) return removal;
+  const { sides, freedBytes } = removal.value;
+  if (invocation.flags['json'] === true)
+    printJson(invocation, { directory, removed: [], spared: [], blobs: 0, checkpoints: sides, freedBytes });
+  else invocation.write(`removed ${sides} checkpoints, ${formatSize(freedBytes)}\n`);
   return ok(undefined);
 }

@@ -43,12 +43,16 @@ export const run: CommandModule['run'] = async (invocation) => {
   }
 };
 
-/** Names of stages and cells, one a line; nothing at all when the pipeline is wrong, as a shell is no place to say so. */
+/** Names of stages, cells and steps, one a line; nothing at all when the pipeline is wrong, as a shell is no place to say so. */
 async function printStages(invocation: Invocation): Promise<number> {
   const loaded = await loadPlan(realHost(), invocation);
   if (!loaded.ok) return 0;
   const names = new Set<string>();
-  for (const { stage } of loaded.value.plan.actions) names.add(stage.split('[')[0] as string).add(stage);
+  for (const { name, stage } of loaded.value.plan.actions)
+    names
+      .add(stage.split('[')[0] as string)
+      .add(stage)
+      .add(name);
   invocation.write(`${[...names].join('\n')}\n`);
   return 0;
 }

@@ -5,6 +5,7 @@ import { lastResult } from '../engine/settle.ts';
 import type { ActionResult, Manifest } from '../model/action.ts';
 import type { JsonObject, JsonValue } from '../model/json.ts';
 import type { Style } from '../report/ansi.ts';
+import { byStage, lastOf, type StageActions, stageStatus, tellingStatus } from '../report/stages.ts';
 import type { CommandModule } from './command.ts';
 import { printFailures } from './print-failures.ts';
 import { styleOf } from './stream-choice.ts';
@@ -21,26 +22,49 @@ export const run: CommandModule['run'] = async (invocation) => {
   }
   const predicted = await project.value.predict();
   if (!predicted.ok) return printFailures(invocation, predicted.failure);
-  const asJson: JsonObject[] = [];
-  const style = styleOf(invocation.env, process.stdout);
+  const explained: Explained[] = [];
   for (const target of chosen.targets) {
     const status = predicted.value.find((one) => one.action.name === target.name) as PlannedStatus;
-    const previous = await lastResult(session, target);
-    if (invocation.flags['json'] === true) asJson.push(explainJson(status, previous));
-    else invocation.write(explainText(status, previous, plan.name, style));
+    explained.push({ ...status, stage: target.stage, previous: await lastResult(session, target) });
   }
+  if (invocation.flags['json'] !== true) {
+    const style = styleOf(invocation.env, process.stdout);
+    for (const one of explained) invocation.write(explainText(one, plan.name, style));
+    return 0;
+  }
+  const asJson = byStage(explained).map(explainJson);
   if (asJson.length === 1) invocation.write(`${JSON.stringify(asJson[0], null, 2)}\n`);
-  else if (asJson.length > 1) invocation.write(asJson.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  else invocation.write(asJson.map((one) => `${JSON.stringify(one)}\n`).join(''));
   return 0;
 };
 
-/** What `--json` prints; see docs/schema/explain.schema.json. */
-function explainJson(status: PlannedStatus, previous: ActionResult | null): JsonObject {
+/** What is expected of an action, and what it is compared with. */
+interface Explained extends PlannedStatus {
+  readonly stage: string;
+  readonly previous: ActionResult | null;
+}
+
+/** What `--json` prints; see docs/schema/explain.schema.json. A stage with steps is what its last step leaves. */
+export function explainJson(actions: StageActions<Explained>): JsonObject {
+  const [first] = actions;
+  const last = lastOf(actions);
+  // Asked for one step, it is told of that step.
+  if (first.action.step === null || actions.length === 1)
+    return { schemaVersion: 1, stage: first.action.name, ...oneJson(first) };
+  return {
+    schemaVersion: 1,
+    stage: first.stage,
+    ...oneJson(last),
+    status: stageStatus(actions),
+    reasons: tellingStatus(actions).reasons,
+    steps: actions.map((one) => ({ name: one.action.step, ...oneJson(one) })),
+  };
+}
+
+function oneJson({ previous, ...status }: Explained): JsonObject {
   const changes =
     previous === null || status.manifest === null ? [] : compareManifests(previous.manifest, status.manifest);
   return {
-    schemaVersion: 1,
-    stage: status.action.name,
     status: status.status,
     reasons: status.reasons,
     fingerprint: status.fingerprint,
@@ -54,12 +78,7 @@ function explainJson(status: PlannedStatus, previous: ActionResult | null): Json
   };
 }
 
-function explainText(
-  status: PlannedStatus,
-  previous: ActionResult | null,
-  pipeline: string,
-  style: Style,
-): string {
+function explainText({ previous, ...status }: Explained, pipeline: string, style: Style): string {
   const lines = [`${style.bold(status.action.name)}: ${status.status}`];
   for (const reason of status.reasons) lines.push(`  ${reason}`);
   if (status.manifest === null) return `${lines.join('\n')}\n`;

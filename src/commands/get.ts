@@ -8,6 +8,7 @@ import type { PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import { formatSize } from '../report/format.ts';
+import { byStage, lastOf } from '../report/stages.ts';
 import type { CommandModule, Invocation } from './command.ts';
 import { pipelineArguments } from './load-plan.ts';
 import { printFailures } from './print-failures.ts';
@@ -40,7 +41,8 @@ export const run: CommandModule['run'] = async (invocation) => {
 
 async function artifactsOf(project: Project): Promise<Result<readonly Artifact[], Failure>> {
   const found: Artifact[] = [];
-  for (const action of project.chosen.targets) {
+  // A stage with steps has the outputs of the last one.
+  for (const action of byStage(project.chosen.targets).map(lastOf)) {
     const result = await resultOf(project, action);
     if (result === null) return fail({ code: 'no-result', stage: action.name, wanted: 'result' });
     const { output } = project;
@@ -69,7 +71,7 @@ async function putWhere(
 ): Promise<Result<void, Failure>> {
   const { session, host } = project;
   const to = invocation.flags['to'];
-  if (to === '-') return pour(project, artifact);
+  if (to === '-') return pour(project, artifact, invocation.signal);
   const own = basename(artifact.path);
   const named = typeof to === 'string' ? resolve(invocation.cwd, to) : resolve(invocation.cwd, own);
   const isDirectory =
@@ -81,27 +83,43 @@ async function putWhere(
     artifact.content.type === 'layers'
       ? await session.flatten(artifact.content, place, invocation.signal)
       : await session.cache.restore(artifact.content, place, 'private');
-  if (put.ok) invocation.write(`${place}  ${formatSize(artifact.content.sizeBytes)}\n`);
+  const sizeBytes = host.files.stamp(place)?.type === 'file' ? host.files.stamp(place)?.sizeBytes : undefined;
+  if (put.ok) invocation.write(`${place}  ${formatSize(sizeBytes ?? artifact.content.sizeBytes)}\n`);
   return put;
 }
 
-async function pour(project: Project, { content, name }: Artifact): Promise<Result<void, Failure>> {
+async function pour(
+  project: Project,
+  { content, name }: Artifact,
+  signal: AbortSignal,
+): Promise<Result<void, Failure>> {
+  const { files, env } = project.host;
+  if (content.type === 'layers') {
+    const aside = await files.makeTemporaryDirectory(env['TMPDIR'] ?? '/tmp', 'bake-get-');
+    if (!aside.ok) return aside;
+    const flat = `${aside.value}/disk`;
+    const made = await project.session.flatten(content, flat, signal);
+    const poured = made.ok ? await pourFile(project, flat) : made;
+    await files.remove(aside.value);
+    return poured;
+  }
   if (content.type !== 'file') {
     const problem = `\`${name}\` is not one plain file, so it cannot go to standard output`;
     return fail({ code: 'stage-refused', problem, hint: 'give a path after `--to`' });
   }
-  const poured = await project.host.files.withReader(
-    project.session.cache.blobs.pathOf(content.digest),
-    async (source) => {
-      const chunk = new Uint8Array(1024 * 1024);
-      for (let offset = 0; ; ) {
-        const count = await source.read(chunk, offset);
-        if (count === 0) return;
-        offset += count;
-        await written(chunk.slice(0, count));
-      }
-    },
-  );
+  return pourFile(project, project.session.cache.blobs.pathOf(content.digest));
+}
+
+async function pourFile({ host }: Project, path: string): Promise<Result<void, Failure>> {
+  const poured = await host.files.withReader(path, async (source) => {
+    const chunk = new Uint8Array(1024 * 1024);
+    for (let offset = 0; ; ) {
+      const count = await source.read(chunk, offset);
+      if (count === 0) return;
+      offset += count;
+      await written(chunk.slice(0, count));
+    }
+  });
   return poured.ok ? ok(undefined) : poured;
 }
 

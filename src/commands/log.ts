@@ -1,9 +1,13 @@
 /** `bake log <stage>`: the output of a stage's last run, also of one that came from the cache. */
 
+import type { Session } from '../engine/session.ts';
 import { lastResult } from '../engine/settle.ts';
 import { logFileOf } from '../engine/state.ts';
 import type { Host } from '../host/host.ts';
 import type { Failure } from '../model/failure.ts';
+import type { PlannedAction } from '../model/plan.ts';
+import { fail, ok, type Result } from '../model/result.ts';
+import { byStage } from '../report/stages.ts';
 import type { CommandModule, Invocation } from './command.ts';
 import { printFailures } from './print-failures.ts';
 import { openProject } from './wiring.ts';
@@ -17,40 +21,51 @@ export const run: CommandModule['run'] = async (invocation) => {
   if (targets.length === 0) {
     return printFailures(invocation, [{ code: 'missing-argument', argument: '<stage>', command: 'log' }]);
   }
+  if (invocation.flags['follow'] === true) {
+    const files = chosen.targets.map(({ name }) => logFileOf(session.checkoutDirectory, name));
+    await follow(session.host, files, invocation);
+    return 0;
+  }
   const failures: Failure[] = [];
-  for (const action of chosen.targets) {
-    const file = logFileOf(session.checkoutDirectory, action.name);
-    if (invocation.flags['follow'] === true) await follow(session.host, file, invocation);
-    else if (session.host.files.stamp(file) !== null) {
-      const text = await session.host.files.readText(file);
-      if (text.ok) invocation.write(text.value);
-      else failures.push(text.failure);
-    } else {
-      const result = await lastResult(session, action);
-      const bytes = result?.log ? await session.cache.blobs.get(result.log.digest) : null;
-      if (bytes !== null) invocation.write(Buffer.from(bytes).toString('utf8'));
-      else if (result === null || result.log !== null) {
-        failures.push({ code: 'no-result', stage: action.name, wanted: 'log' });
-      }
-    }
+  for (const actions of byStage(chosen.targets)) {
+    const logs = [];
+    for (const action of actions) logs.push(await logOf(session, action));
+    for (const log of logs) if (log.ok) invocation.write(log.value);
+    // Steps after one that failed have no log, and are not missed.
+    const [missing] = logs.flatMap((log) => (log.ok ? [] : [log.failure]));
+    if (missing !== undefined && !logs.some(({ ok }) => ok)) failures.push(missing);
   }
   return failures.length === 0 ? 0 : printFailures(invocation, failures);
 };
 
-/** Writes what is in the log and whatever is added, until Ctrl-C. A log that begins anew is followed from its beginning. */
-async function follow(host: Host, file: string, invocation: Invocation): Promise<void> {
-  let shown = 0;
+/** What an action wrote in its last run, or when its result was made. */
+async function logOf(session: Session, action: PlannedAction): Promise<Result<string, Failure>> {
+  const file = logFileOf(session.checkoutDirectory, action.name);
+  if (session.host.files.stamp(file) !== null) return session.host.files.readText(file);
+  const result = await lastResult(session, action);
+  if (result !== null && result.log === null) return ok('');
+  const bytes = result?.log ? await session.cache.blobs.get(result.log.digest) : null;
+  if (bytes === null) return fail({ code: 'no-result', stage: action.name, wanted: 'log' });
+  return ok(Buffer.from(bytes).toString('utf8'));
+}
+
+/** Writes what is in logs and whatever is added, until Ctrl-C. A log that begins anew is followed from its beginning. */
+async function follow(host: Host, files: readonly string[], invocation: Invocation): Promise<void> {
+  const shown = new Map<string, number>();
   while (!invocation.signal.aborted) {
-    const size = host.files.stamp(file)?.sizeBytes ?? 0;
-    if (size < shown) shown = 0;
-    if (size > shown) {
-      const bytes = await host.files.readBytes(file);
-      if (bytes.ok) {
-        const end = bytes.value.lastIndexOf(0x0a) + 1;
-        if (end > shown) invocation.write(Buffer.from(bytes.value.subarray(shown, end)).toString('utf8'));
-        shown = Math.max(shown, end);
-      }
-    }
+    for (const file of files) shown.set(file, await showFrom(host, file, shown.get(file) ?? 0, invocation));
     await host.clock.sleep(LOOK_EVERY_MS, invocation.signal);
   }
+}
+
+/** Writes the whole lines after a place in a file; gives the place up to which it is shown now. */
+async function showFrom(host: Host, file: string, from: number, invocation: Invocation): Promise<number> {
+  const size = host.files.stamp(file)?.sizeBytes ?? 0;
+  const start = size < from ? 0 : from;
+  const bytes = size > start ? await host.files.readBytes(file) : null;
+  if (bytes === null || !bytes.ok) return start;
+  const end = bytes.value.lastIndexOf(0x0a) + 1;
+  if (end <= start) return start;
+  invocation.write(Buffer.from(bytes.value.subarray(start, end)).toString('utf8'));
+  return end;
 }

@@ -1,9 +1,11 @@
 /** `bake plan`: what a run would do and why; touches nothing. */
 import type { PlannedStatus } from '../engine/predict.ts';
 import type { JsonObject } from '../model/json.ts';
+import { byCodeUnit } from '../model/json.ts';
 import type { PlanStatus } from '../model/outcome.ts';
 import type { Style } from '../report/ansi.ts';
 import { formatDuration } from '../report/format.ts';
+import { byStage, lastOf, type StageActions, stageStatus, tellingStatus } from '../report/stages.ts';
 import { padEnd } from '../report/width.ts';
 import type { CommandModule, Invocation } from './command.ts';
 import { printFailures } from './print-failures.ts';
@@ -25,19 +27,45 @@ export const run: CommandModule['run'] = async (invocation) => {
 
 /** What `--json` prints; see docs/schema/plan.schema.json. */
 export function planJson(pipeline: string, statuses: readonly PlannedStatus[]): JsonObject {
+  const stageNames = new Map(statuses.map(({ action }) => [action.name, action.stage]));
   return {
     schemaVersion: 1,
     pipeline,
-    stages: statuses.map(({ action, status, fingerprint, reasons, lastDurationMs }) => ({
-      name: action.name,
-      kind: action.kind,
-      status,
-      fingerprint,
-      reasons,
-      needs: action.needs,
-      lastDurationMs,
-    })),
+    stages: stagesOf(statuses).map((actions) => stageJson(actions, stageNames)),
   };
+}
+
+/** Statuses by stage. */
+function stagesOf(statuses: readonly PlannedStatus[]) {
+  return byStage(statuses.map((status) => ({ ...status, stage: status.action.stage })));
+}
+
+function stageJson(
+  actions: StageActions<PlannedStatus>,
+  stageNames: ReadonlyMap<string, string>,
+): JsonObject {
+  const [{ action }] = actions;
+  const needs = new Set(
+    actions.flatMap((one) => one.action.needs.map((need) => stageNames.get(need) ?? need)),
+  );
+  needs.delete(action.stage);
+  const durations = actions.flatMap(({ lastDurationMs }) =>
+    lastDurationMs === null ? [] : [lastDurationMs],
+  );
+  return {
+    name: action.stage,
+    kind: action.stageKind,
+    status: stageStatus(actions),
+    fingerprint: lastOf(actions).fingerprint,
+    reasons: tellingStatus(actions).reasons,
+    needs: [...needs].sort(byCodeUnit),
+    lastDurationMs: durations.length === 0 ? null : durations.reduce((sum, one) => sum + one, 0),
+    ...(action.step === null ? {} : { steps: actions.map(stepJson) }),
+  };
+}
+
+function stepJson({ action, status, fingerprint, reasons, lastDurationMs }: PlannedStatus): JsonObject {
+  return { name: action.step, status, fingerprint, reasons, lastDurationMs };
 }
 
 const MOST_REASONS = 6;
@@ -74,8 +102,9 @@ function painted(status: PlanStatus, style: Style): (text: string) => string {
 }
 
 function countsLine(statuses: readonly PlannedStatus[]): string {
+  const stages = stagesOf(statuses).map(stageStatus);
   const counts = (['run', 'unknown', 'hit', 'fresh'] as const).flatMap((status) => {
-    const count = statuses.filter((one) => one.status === status).length;
+    const count = stages.filter((one) => one === status).length;
     return count === 0 ? [] : [`${count} ${WORDS[status]}`];
   });
   return counts.join(', ');

@@ -48,7 +48,7 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
     cacheDir: project.cacheDir,
     jobs,
     startedAtMs,
-    actions: prepared.value.map(({ action }) => ({ name: action.name, kind: action.kind })),
+    actions: prepared.value.map(({ action: { name, stage, kind } }) => ({ name, stage, kind })),
   });
   for (const event of early) emit(event);
   const kept = await stillKept(project);

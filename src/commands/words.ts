@@ -120,12 +120,17 @@ export const COMMAND_WORDS = [
     completes: ['dir', 'ls', 'du', 'rm'],
     flags: [
       { name: 'all', summary: 'With `rm`: everything that the cache holds' },
+      {
+        name: 'checkpoints',
+        summary: 'With `rm`: the memory of machines alone, which only makes work quicker',
+      },
       JSON_FLAG,
       ...PIPELINE_FLAGS,
     ],
     examples: [
       ['bake cache du', 'what takes the space'],
       ['bake cache rm qemu-install', 'forget the results of a stage'],
+      ['bake cache rm --checkpoints', 'make room without losing a result'],
     ],
   },
   {

@@ -108,6 +108,8 @@ function finishedAction(settled: Settled): FinishedAction {
   return {
     name: action.name,
     stage: action.stage,
+    stageKind: action.stageKind,
+    step: action.step,
     kind: action.kind,
     outcome: settled.outcome,
     fingerprint: settled.pinned?.fingerprint ?? null,

@@ -59,7 +59,12 @@ export async function prepareActions(
     if (options.ok && files.ok) prepared.push({ action, options: options.value, ...files.value, tools });
   }
   for (const [tool, needing] of missingTools) failures.push(toolMissing(tool, needing));
-  return failures.length > 0 ? fail(failures) : ok(prepared);
+  return failures.length > 0 ? fail(distinct(failures)) : ok(prepared);
+}
+
+/** What is wrong with a stage is wrong with each of its steps: once is enough. */
+function distinct(failures: readonly Failure[]): readonly Failure[] {
+  return [...new Map(failures.map((failure) => [JSON.stringify(failure), failure])).values()];
 }
 
 async function pinned(action: PlannedAction, by: Preparation): Promise<Result<OptionValues | null, Failure>> {
@@ -80,7 +85,7 @@ async function filesOf(
   const missing = (pattern: string) =>
     failures.push({
       code: 'input-missing',
-      stage: action.name,
+      stage: action.stage,
       pattern,
       nearest: nearestTo(pattern, looks),
       location: action.location,
@@ -88,7 +93,7 @@ async function filesOf(
   const declared = findInputs(action.inputs, looks);
   for (const pattern of declared.unmatched) missing(pattern);
   const special = (path: string) =>
-    failures.push({ code: 'input-not-a-file', stage: action.name, path, location: action.location });
+    failures.push({ code: 'input-not-a-file', stage: action.stage, path, location: action.location });
   for (const path of declared.special) special(path);
   const implied = await impliedPaths(action, options, by);
   if (!implied.ok) return fail([...failures, implied.failure]);
@@ -145,7 +150,7 @@ function toolMissing(tool: string, needing: readonly PlannedAction[]): Failure {
     code: 'tool-missing',
     tool,
     package: packageOf(tool),
-    stages: needing.map(({ name }) => name),
+    stages: [...new Set(needing.map(({ stage }) => stage))],
     location: first.location,
   };
 }

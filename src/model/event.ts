@@ -7,6 +7,9 @@ import type { Outcome } from './outcome.ts';
 export interface FinishedAction {
   readonly name: string;
   readonly stage: string;
+  readonly stageKind: string;
+  /** Null unless it is a step. */
+  readonly step: string | null;
   readonly kind: string;
   readonly outcome: Outcome;
   readonly fingerprint: Fingerprint | null;
@@ -32,7 +35,7 @@ export type Event =
       readonly cacheDir: string;
       readonly jobs: number;
       readonly startedAtMs: number;
-      readonly actions: readonly { readonly name: string; readonly kind: string }[];
+      readonly actions: readonly { readonly name: string; readonly stage: string; readonly kind: string }[];
     }
   | {
       readonly type: 'action-started';

@@ -3,6 +3,7 @@ import type { FinishedAction } from '../model/event.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Style } from './ansi.ts';
 import { formatDuration, formatSize } from './format.ts';
+import { byStage, stageOutcome } from './stages.ts';
 import { displayWidth, padEnd } from './width.ts';
 
 /** What the summary is made of; a `run-finished` event has it all but the file. */
@@ -18,8 +19,8 @@ const SHOWN_OUTPUTS = 12;
 const ORDER: readonly Outcome[] = ['failed', 'blocked', 'cancelled', 'built', 'restored', 'fresh'];
 
 /** How many stages actions belong to: steps of one stage are one stage to a reader. */
-export function countStages(actions: readonly { readonly name: string; readonly stage?: string }[]): string {
-  return stagesWord(new Set(actions.map((action) => action.stage ?? action.name)).size);
+export function countStages(actions: readonly { readonly stage: string }[]): string {
+  return stagesWord(new Set(actions.map(({ stage }) => stage)).size);
 }
 
 function stagesWord(count: number): string {
@@ -39,8 +40,9 @@ function savedMs(actions: readonly FinishedAction[]): number {
 
 /** `built 3, restored 2, fresh 1`, worst first, what did not happen left out. */
 function countsOf(actions: readonly FinishedAction[]): string {
+  const outcomes = byStage(actions).map(stageOutcome);
   return ORDER.flatMap((outcome) => {
-    const count = actions.filter((action) => action.outcome === outcome).length;
+    const count = outcomes.filter((one) => one === outcome).length;
     return count === 0 ? [] : [`${outcome} ${count}`];
   }).join(', ');
 }

@@ -24,6 +24,8 @@ export function finished(name: string, outcome: Outcome, over: Partial<FinishedA
   return {
     name,
     stage: name,
+    stageKind: 'run',
+    step: null,
     kind: 'run',
     outcome,
     fingerprint: null,
@@ -58,7 +60,7 @@ export function started(names: readonly string[]): Event {
     cacheDir: '/var/cache/bake',
     jobs: 2,
     startedAtMs: START_MS,
-    actions: names.map((name) => ({ name, kind: 'run' })),
+    actions: names.map((name) => ({ name, stage: name, kind: 'run' })),
   };
 }
 
