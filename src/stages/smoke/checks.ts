@@ -61,14 +61,6 @@ function questionsOf(assertions: Assertions, context: StageContext, guest: Guest
   const ask = (script: string) =>
     guest.runAsRoot(script, 'while it was tested', { quiet: true, timeoutMs: QUESTION_TIMEOUT_MS });
   return [
-    {
-      check: 'failed units',
-      async ask() {
-        const units = `${SYSTEMD} || exit 0; systemctl list-units --state=failed --plain --no-legend --no-pager`;
-        const answer = await ask(units);
-        return answer.ok ? found(failedUnits(answer.value.stdout, assertions.may_fail)) : answer;
-      },
-    },
     ...assertions.services.map((unit) => ({
       check: `service ${unit}`,
       async ask() {
@@ -96,6 +88,15 @@ function questionsOf(assertions: Assertions, context: StageContext, guest: Guest
       check: `\`${command.run}\``,
       ask: () => askCommand(command, context, guest),
     })),
+    // Last: what a command started may fail as well.
+    {
+      check: 'failed units',
+      async ask() {
+        const units = `${SYSTEMD} || exit 0; systemctl list-units --state=failed --plain --no-legend --no-pager`;
+        const answer = await ask(units);
+        return answer.ok ? found(failedUnits(answer.value.stdout, assertions.may_fail)) : answer;
+      },
+    },
   ];
 }
 
