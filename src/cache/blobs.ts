@@ -11,6 +11,7 @@ import { decodeTree } from './tree.ts';
 export function localBlobs(store: Store, soundness: Soundness): BlobStore {
   const blobs: BlobStore = {
     has: async (digest, sizeBytes) => store.locate(digest).stamp?.sizeBytes === sizeBytes,
+    isSound: (digest, sizeBytes) => soundness.isSound(digest, sizeBytes),
     pathOf: (digest) => store.locate(digest).path,
     put: (bytes) => putSmall(store, bytes),
     get: (digest) => soundness.readSmall(digest),

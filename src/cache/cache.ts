@@ -20,6 +20,8 @@ export interface ActionCache {
 export interface BlobStore {
   /** Whether it is there with that size: one stat. */
   has(digest: Digest, sizeBytes: number): Promise<boolean>;
+  /** Whether it can be used as it lies there: read only where its marks are in doubt; a damaged one is put aside. */
+  isSound(digest: Digest, sizeBytes: number): Promise<boolean>;
   /** Absolute path of the read-only file that holds it, for reading in place. */
   pathOf(digest: Digest): string;
   /** Stores small bytes. */

@@ -16,7 +16,7 @@ export function flattenIn(host: Host, cache: Cache): Flatten {
     const { diskLayer, flatten } = await import('../machine/disk-image.ts');
     const layers = [];
     for (const { digest, sizeBytes } of content.layers) {
-      if (!(await cache.blobs.has(digest, sizeBytes))) return fail({ code: 'blob-missing', digest });
+      if (!(await cache.blobs.isSound(digest, sizeBytes))) return fail({ code: 'blob-missing', digest });
       const layer = await diskLayer(host, cache.blobs.pathOf(digest));
       if (!layer.ok) return layer;
       layers.push(layer.value);

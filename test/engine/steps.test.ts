@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { layoutOf } from '../../src/cache/layout.ts';
 import { listSides } from '../../src/cache/sides.ts';
 import { realHost } from '../../src/host/real.ts';
+import { buildProgram, startChild } from '../cache/child-program.ts';
 import { happened } from '../support/chain.ts';
 import { EngineRig } from '../support/engine-run.ts';
 
@@ -173,6 +174,39 @@ describe('a step that fails', () => {
     });
     expect(built.outcomes).toMatchObject({ 'disk@a': 'built', 'disk@b': 'cancelled' });
     expect(happened).toEqual(['disk@a began cold', 'handed on by disk@a', 'ended that of disk@a']);
+  });
+});
+
+describe('several runs', () => {
+  it('at the same time run each step once', async () => {
+    await using one = await rigWith();
+    await using two = new EngineRig({ cacheDirectory: one.cacheDirectory });
+    two.write(FILES);
+    const [here, there] = await Promise.all([one.run(), two.run()]);
+    for (const name of ['disk@a', 'disk@b', 'disk@c', 'disk@end', 'after'])
+      expect([here.outcomes[name], there.outcomes[name]].sort()).toEqual(['built', 'restored']);
+    expect(readFileSync(join(two.directory, 'loud.txt'), 'utf8')).toBe('0ABC');
+    expect(readdirSync(layoutOf(one.cacheDirectory).work)).toEqual([]);
+  });
+
+  it('begin where one ended that was killed, and clear up what it left', async () => {
+    await using rig = await rigWith({ 'c.txt': 'wait' });
+    const source = `import { EngineRig } from './test/support/engine-run.ts';
+      const rig = new EngineRig({ directory: process.argv[2] });
+      rig.run({ emit: (event) => { if (event.type === 'action-output') console.log(event.line); } });`;
+    const program = await buildProgram(rig.directory, 'run', source);
+    await using child = startChild(program, [rig.directory]);
+    while ((await child.nextLine()) !== 'disk@c took over that of disk@b');
+    child.process.kill('SIGKILL');
+    await child.ended;
+    const layout = layoutOf(rig.cacheDirectory);
+    expect(readdirSync(layout.work)).not.toEqual([]);
+    rig.write({ 'c.txt': 'c' });
+    const after = await rig.run();
+    expect(after.outcomes).toMatchObject({ 'disk@a': 'restored', 'disk@b': 'restored', 'disk@c': 'built' });
+    expect(happened[0]).toBe('disk@c resumed memory of disk@b');
+    expect(readFileSync(join(rig.directory, 'loud.txt'), 'utf8')).toBe('0ABC');
+    expect([readdirSync(layout.work), readdirSync(layout.temporary)]).toEqual([[], []]);
   });
 });
 

@@ -24,7 +24,7 @@ function graph(needs: { readonly [name: string]: readonly string[] }, statuses =
     pipeline: 'tiny',
     nodes: Object.keys(needs).map((name, index) => ({
       name,
-      stage: name,
+      stage: name.split('@')[0] as string,
       kind: 'run',
       status: statuses ? (STATUSES[index % 4] as PlanStatus) : null,
       reasons: index % 4 === 2 ? ['input a/b.yml changed (3f2a → 91bc)'] : [],
@@ -205,6 +205,18 @@ describe('the graph for other programs', () => {
       }
       "
     `);
+  });
+
+  it('has the steps of a stage in a box, in Mermaid and dot', () => {
+    const steps = graph({ disk: [], 'p@a': ['disk'], 'p@b': ['p@a'], ova: ['p@b'] });
+    expect(graphMermaid(steps)).toContain(
+      '  subgraph g1["p"]\n    s1["p@a<br/>run<br/>hit"]:::hit\n    s2["p@b<br/>run<br/>run"]:::run\n  end\n',
+    );
+    const dot = graphDot(steps);
+    expect(dot.slice(dot.indexOf('subgraph'), dot.indexOf('  }'))).toMatch(/cluster_p.*"p@a" .*"p@b" /s);
+    // The rest of the drawing does not mind: a stage counts once.
+    const text = graphText(steps, { style: styleFor(false), columns: 80, unicode: true });
+    expect(text.split('\n')[0]).toBe('tiny  1 fresh, 1 run, 1 unknown');
   });
 
   it('is JSON that its schema describes', () => {

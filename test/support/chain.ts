@@ -15,22 +15,38 @@ const outputs = () => ({ disk: { path: 'disk.txt', description: 'A text for each
 
 class Machine implements Live {
   readonly madeBy: string;
+  readonly #removeDirectory: () => Promise<void>;
 
-  constructor(madeBy: string) {
+  private constructor(madeBy: string, removeDirectory: () => Promise<void>) {
     this.madeBy = madeBy;
+    this.#removeDirectory = removeDirectory;
     happened.push(`handed on by ${madeBy}`);
   }
 
+  /** With a directory that lives as long as it does. */
+  static async start(context: StageContext): Promise<Machine> {
+    const directory = await context.live.makeDirectory();
+    if (!directory.ok) throw new Error(JSON.stringify(directory.failure));
+    writeFileSync(join(directory.value.path, 'disk'), '');
+    return new Machine(context.action, directory.value.dispose);
+  }
+
+  async takeOver(): Promise<string> {
+    await this.#removeDirectory();
+    return `took over that of ${this.madeBy}`;
+  }
+
   async dispose(): Promise<void> {
+    await this.#removeDirectory();
     happened.push(`ended that of ${this.madeBy}`);
   }
 }
 
 /** How a step begins: in what goes on, else from side files, else cold. */
-function begin(disk: ArtifactOption, context: StageContext): string {
+async function begin(disk: ArtifactOption, context: StageContext): Promise<string> {
   const { content } = context.input(disk);
   const live = context.live.take(content);
-  if (live instanceof Machine) return `took over that of ${live.madeBy}`;
+  if (live instanceof Machine) return live.takeOver();
   const sides = context.checkpoints ? context.sides(content) : null;
   return sides === null ? 'began cold' : `resumed ${readFileSync(join(sides, 'memory'), 'utf8')}`;
 }
@@ -46,10 +62,11 @@ const linkStep = defineStage({
   outputs,
   tools: () => [],
   async run({ disk, file, note }, context) {
-    const how = begin(disk, context);
+    const how = await begin(disk, context);
     context.log(`${context.action} ${how}`);
     happened.push(`${context.action} ${how}`);
     const words = readFileSync(context.input(file).path, 'utf8');
+    if (words.includes('wait')) await context.host.clock.sleep(600_000, context.signal);
     if (words.includes('fail')) {
       const failure = { code: 'stage-refused', problem: `told to ${words.trim()}`, hint: null } as const;
       happened.push(`after the failure: ${await context.afterFailure(failure)}`);
@@ -61,7 +78,7 @@ const linkStep = defineStage({
     writeFileSync(join(sides, 'memory'), `memory of ${context.action}`);
     return ok({
       layered: { disk: context.input(disk) },
-      handOn: { output: 'disk', live: new Machine(context.action) },
+      handOn: { output: 'disk', live: await Machine.start(context) },
       ...(context.checkpoints ? { sides: { disk: sides } } : {}),
     });
   },
@@ -78,7 +95,7 @@ const endStep = defineStage({
   outputs,
   tools: () => [],
   async run({ disk }, context) {
-    happened.push(`${context.action} ${begin(disk, context)}`);
+    happened.push(`${context.action} ${await begin(disk, context)}`);
     const all = context.input(disk).layers.map((path) => readFileSync(path, 'utf8'));
     writeFileSync(context.output('disk'), all.join(''));
     return ok({});

@@ -32,8 +32,14 @@ export interface EngineRunOptions {
 
 /** A checkout with a cache of its own. */
 export class EngineRig implements AsyncDisposable {
-  readonly directory = mkdtempSync(join(tmpdir(), 'bake-engine-'));
-  readonly cacheDirectory = join(this.directory, 'cache');
+  readonly directory: string;
+  readonly cacheDirectory: string;
+
+  /** In a new directory with a cache in it, unless they are given. */
+  constructor(given: { readonly directory?: string; readonly cacheDirectory?: string } = {}) {
+    this.directory = given.directory ?? mkdtempSync(join(tmpdir(), 'bake-engine-'));
+    this.cacheDirectory = given.cacheDirectory ?? join(this.directory, 'cache');
+  }
 
   write(files: Readonly<Record<string, string>>): void {
     for (const [path, words] of Object.entries(files)) {

@@ -1,5 +1,6 @@
 /** The graph of a pipeline as every format of `bake graph` reads it. */
 import type { PlanStatus } from '../../model/outcome.ts';
+import { byStage } from '../stages.ts';
 
 export interface GraphNode {
   /** Unique: the name of the action. */
@@ -30,6 +31,16 @@ export interface Graph {
   /** Every node after all that it needs. */
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly GraphEdge[];
+}
+
+/** Nodes of one stage side by side, in the order of the graph; `isChain` when they are its steps. */
+export function stagesOf(
+  graph: Graph,
+): readonly { readonly stage: string; readonly isChain: boolean; readonly nodes: readonly GraphNode[] }[] {
+  return byStage(graph.nodes).map((nodes) => {
+    const [{ name, stage }] = nodes;
+    return { stage, isChain: name !== stage, nodes };
+  });
 }
 
 /** For every node the names of those before it, in the order of the graph. */

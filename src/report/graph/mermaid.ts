@@ -1,5 +1,6 @@
 /** The graph in Mermaid, which code hosts draw inside Markdown. */
-import type { Graph } from './graph.ts';
+import type { Graph, GraphNode } from './graph.ts';
+import { stagesOf } from './graph.ts';
 
 const CLASSES = `  classDef fresh fill:#d7f5dd,stroke:#3a7d44,color:#111
   classDef hit fill:#d4ecf7,stroke:#2a6f97,color:#111
@@ -12,13 +13,17 @@ function escapeText(text: string): string {
   return text.replace(/[#"<>&`|[\]{}()]/g, (sign) => `#${sign.charCodeAt(0)};`).replace(/\s+/g, ' ');
 }
 
-/** A flowchart from left to right; edges for order alone are dotted. Ids are numbers, because names may be any text. */
+/** A flowchart from left to right; edges for order alone are dotted, steps of a stage are in a box. Ids are numbers, because names may be any text. */
 export function graphMermaid(graph: Graph): string {
   const ids = new Map(graph.nodes.map((node, index) => [node.name, `s${index}`]));
-  const nodes = graph.nodes.map((node) => {
+  const line = (node: GraphNode): string => {
     const label = [node.name, node.kind, ...(node.status === null ? [] : [node.status])];
     const status = node.status === null ? '' : `:::${node.status}`;
     return `  ${ids.get(node.name)}["${label.map(escapeText).join('<br/>')}"]${status}\n`;
+  };
+  const nodes = stagesOf(graph).map(({ stage, isChain, nodes: own }, index) => {
+    if (!isChain) return own.map(line).join('');
+    return `  subgraph g${index}["${escapeText(stage)}"]\n${own.map((node) => `  ${line(node)}`).join('')}  end\n`;
   });
   const edges = graph.edges.map((edge) => {
     const arrow = edge.kind === 'order' ? '-.->' : `-->|"${escapeText(edge.outputs.join(', '))}"|`;

@@ -1,6 +1,7 @@
 /** The graph in text: lines between the stages where they can be followed, else a list that names what each one needs. */
 import type { PlanStatus } from '../../model/outcome.ts';
 import type { Style } from '../ansi.ts';
+import { byStage, stageStatus } from '../stages.ts';
 import { displayWidth, padEnd, truncate } from '../width.ts';
 import type { Graph, GraphNode } from './graph.ts';
 import { needsOf } from './graph.ts';
@@ -69,8 +70,10 @@ export function graphText(graph: Graph, settings: GraphTextSettings): string {
     const head = `${paint(padEnd(row.drawing, drawing))} ${style.bold(padEnd(node.name, names))}`;
     return `${head}  ${remarks(node, kinds, settings.columns - drawing - names - 3, settings)}${after}`.trimEnd();
   });
+  const stages = byStage(graph.nodes.flatMap(({ stage, status }) => (status ? [{ stage, status }] : [])));
+  const statuses = stages.map(stageStatus);
   const counts = STATUSES.flatMap((status) => {
-    const count = graph.nodes.filter((node) => node.status === status).length;
+    const count = statuses.filter((one) => one === status).length;
     return count === 0 ? [] : [painter(status, style)(`${count} ${status}`)];
   });
   const title = `${style.bold(graph.pipeline)}${counts.length === 0 ? '' : `  ${counts.join(', ')}`}`;
