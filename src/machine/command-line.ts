@@ -6,7 +6,7 @@ export const QEMU = 'qemu-system-x86_64';
 /** What a guest finds at the other end of its network: this host's loopback. */
 export const HOST_ADDRESS = '10.0.2.2';
 
-type Json = { readonly [key: string]: string | boolean | Json };
+export type Json = { readonly [key: string]: string | boolean | Json };
 
 /** Arguments for `qemu-system-x86_64`, in a fixed order; `extraArgs` come last. */
 export function commandLine(shape: MachineShape, wiring: Wiring): readonly string[] {
@@ -31,6 +31,8 @@ export function commandLine(shape: MachineShape, wiring: Wiring): readonly strin
     ...['-netdev', 'user,id=net0,hostfwd=tcp:127.0.0.1:0-:22'],
     ...['-device', `${shape.netDevice},netdev=net0,mac=52:54:00:12:34:56,romfile=`],
     ...['-device', 'virtio-rng-pci'],
+    // Another in every run of QEMU: Linux mixes it into its random numbers as soon as it changes under a running guest.
+    ...['-device', 'vmgenid,guid=auto'],
     ...['-device', 'pvpanic'],
     ...['-action', `panic=pause${shape.endsAtReboot ? ',reboot=shutdown' : ''}`],
     ...Object.entries(shape.credentials).flatMap(([name, content]) => [
@@ -42,6 +44,7 @@ export function commandLine(shape: MachineShape, wiring: Wiring): readonly strin
     '-chardev',
     `socket,id=serial0,server=off,path=${escapeCommas(wiring.serialSocket)},logfile=${escapeCommas(wiring.serialLog)}`,
     ...['-serial', 'chardev:serial0'],
+    ...(wiring.incoming ? ['-incoming', 'defer'] : []),
     ...shape.extraArgs,
   ];
 }
@@ -59,11 +62,12 @@ export function layersNode(layers: readonly DiskLayer[], access: 'read' | 'write
     driver: top.format,
     'read-only': !writable,
     ...(writable ? { discard: 'unmap', 'detect-zeroes': 'unmap' } : {}),
+    // Not said to be writable: it follows the layer, which becomes read-only for good under a snapshot. QEMU would open it
+    // anew later, by a path that it may have been moved away from.
     file: {
       driver: 'file',
       filename: top.path,
-      'read-only': !writable,
-      ...(writable ? { discard: 'unmap' } : {}),
+      ...(writable ? { discard: 'unmap' } : { 'read-only': true }),
     },
     ...(top.format === 'qcow2' && below.length > 0 ? { backing: layersNode(below, 'read') } : {}),
   };
@@ -105,6 +109,9 @@ function kernelArguments(shape: MachineShape): readonly string[] {
   ];
 }
 
+/** A machine that is cut off is never stored, so waiting for the host's disk at every guest flush buys nothing. */
+export const DISK_CACHE = { direct: false, 'no-flush': true };
+
 const DEVICES: Readonly<Record<DiskInterface, (index: number) => readonly string[]>> = {
   virtio: () => ['virtio-blk-pci'],
   'virtio-scsi': (index) => [`virtio-scsi-pci,id=controller${index}`, `scsi-hd,bus=controller${index}.0`],
@@ -116,10 +123,8 @@ const DEVICES: Readonly<Record<DiskInterface, (index: number) => readonly string
 
 function diskArguments(disk: Disk, index: number): readonly string[] {
   const devices = DEVICES[disk.interface](index);
-  const cache = { direct: false, 'no-flush': true };
   return [
-    // A machine that is cut off is never stored, so waiting for the host's disk at every guest flush buys nothing.
-    ...blockdev({ ...layersNode(disk.layers, 'write'), 'node-name': `disk${index}`, cache }),
+    ...blockdev({ ...layersNode(disk.layers, 'write'), 'node-name': `disk${index}`, cache: DISK_CACHE }),
     // The disk comes before CDs in the boot order: while it is empty the firmware falls through to the installer,
     // and once it is installed a reboot does not start the installer again, under BIOS and UEFI alike. Index 0 belongs to
     // a kernel that QEMU itself loads.

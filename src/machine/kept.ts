@@ -42,8 +42,7 @@ export async function keepIfWanted(
   login: SshLogin | null,
   failure: Failure,
 ): Promise<Failure> {
-  const hasEnded = await Promise.race([machine.ended.then(() => true), Promise.resolve(false)]);
-  if (hasEnded || context.signal.aborted) return failure;
+  if (machine.hasEnded() || context.signal.aborted) return failure;
   return (await context.afterFailure(failure)) === 'keep'
     ? await keepMachine(context, machine, login, failure)
     : failure;

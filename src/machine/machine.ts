@@ -18,6 +18,7 @@ import { shortDirectory } from './short-directory.ts';
 const START_TIMEOUT_MS = 60_000;
 const SCREENSHOT_TIMEOUT_MS = 5_000;
 const SERIAL_TAIL_LINES = 30;
+const SERIAL_LOG = 'serial.log';
 
 /** How a machine ended. `powered-off`: the guest did it itself; only then is its disk clean. `reset`: the guest rebooted, and it was started so that this ends it. */
 export type MachineEnd =
@@ -33,6 +34,7 @@ export interface Machine {
   /** A directory of this machine alone whose path is short enough for sockets. */
   readonly directory: string;
   readonly ended: Promise<MachineEnd>;
+  hasEnded(): boolean;
   /**
    * Waits for some work as long as that makes sense: it ends early, as a failure, when the guest panics or the machine
    * ends. `during` completes the sentence "the guest powered off …". The work must end by itself when `signal` fires.
@@ -53,18 +55,28 @@ export interface Machine {
   end(): Promise<void>;
 }
 
-/** Starts a machine and connects to it. The guest starts to run at once. */
+/** How a machine is started. */
+interface Start {
+  /** Waits for a checkpoint's memory instead of booting. */
+  readonly incoming?: boolean;
+  /** Where QEMU keeps what the console says; among the evidence when absent. */
+  readonly serialLog?: string;
+}
+
+/** Starts a machine and connects to it. The guest starts to run at once, unless it waits for memory. */
 export async function startMachine(
   context: MachineContext,
   shape: MachineShape,
   accelerator: Accelerator,
+  start: Start = {},
 ): Promise<Result<Machine, Failure>> {
   const { host } = context;
   const directory = await shortDirectory(host, context.scratch);
   if (!directory.ok) return directory;
-  const serialLog = join(context.evidence, 'serial.log');
+  const serialLog = start.serialLog ?? join(context.evidence, SERIAL_LOG);
   const wiring = {
     accelerator,
+    incoming: start.incoming ?? false,
     qmpSocket: join(directory.value.path, 'qmp'),
     serialSocket: join(directory.value.path, 'tty'),
     serialLog,
@@ -189,6 +201,10 @@ async function machineOf(
   const ended = process.ended.then((end) =>
     stuck === '' ? endOf(end, shutdownReason) : ({ type: 'died', ending: stuck } as const),
   );
+  let hasEnded = false;
+  void ended.then(() => {
+    hasEnded = true;
+  });
   // The panic's own words, on the serial console, are worth more than the bare event: they get a moment to arrive.
   const panicked = Promise.race([
     serial.panicked,
@@ -197,7 +213,7 @@ async function machineOf(
 
   const view = async (): Promise<GuestView> => ({
     serial: serial.tail(SERIAL_TAIL_LINES),
-    serialLog: context.host.files.stamp(place.serialLog) === null ? null : place.serialLog,
+    serialLog: await serialEvidence(context, place.serialLog),
     screenshot: await screenshot(context, qmp, ended),
     requests,
   });
@@ -229,6 +245,7 @@ async function machineOf(
     sshPort: connected.sshPort,
     directory: place.path,
     ended,
+    hasEnded: () => hasEnded,
     during,
     view,
     phase(activity) {
@@ -281,6 +298,15 @@ function endFailure(end: MachineEnd, during: string, said: readonly string[], gu
     case 'reset':
       return { code: 'machine-died', ending: `ended because the guest rebooted ${during}`, tail: [], guest };
   }
+}
+
+/** Path of the serial log among the evidence; null when there is none. */
+async function serialEvidence({ host, evidence }: MachineContext, log: string): Promise<string | null> {
+  if (host.files.stamp(log) === null) return null;
+  const shown = join(evidence, SERIAL_LOG);
+  if (shown === log) return log;
+  await host.files.remove(shown);
+  return (await host.files.copyFile(log, shown)).ok ? shown : null;
 }
 
 /** Path of a picture of the screen, or null when the machine has ended. */

@@ -58,4 +58,6 @@ export interface Wiring {
   readonly serialSocket: string;
   /** QEMU keeps everything the console says here. */
   readonly serialLog: string;
+  /** It waits for the memory of another machine instead of booting. */
+  readonly incoming: boolean;
 }

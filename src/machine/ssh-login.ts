@@ -5,9 +5,13 @@ import { fail, ok, type Result } from '../model/result.ts';
 import { quoteWord } from '../model/shell-words.ts';
 import type { MachineContext } from './context.ts';
 
-/** What a stage says about the login. `temporary`: a key pair made for this boot, handed over as a systemd credential. */
+/**
+ * What a stage says about the login. `temporary`: a key pair made for this boot, handed over as a systemd credential.
+ * `kept`: the one that was made for the boot of a checkpoint.
+ */
 export type LoginMethod =
   | { readonly type: 'temporary' }
+  | { readonly type: 'kept'; readonly path: string; readonly publicKey: string }
   | { readonly type: 'private-key'; readonly path: string }
   | { readonly type: 'password'; readonly password: string };
 
@@ -37,7 +41,8 @@ export async function prepareLogin(
   // ssh refuses a key that others may read, as every file of the cache is.
   const written = await context.host.files.writeFile(keyFile, key.value, { mode: 0o600 });
   if (!written.ok) return written;
-  return ok({ user, args: keyArguments(keyFile), env: context.env, keyFile, temporaryKey: null });
+  const temporaryKey = method.type === 'kept' ? method.publicKey : null;
+  return ok({ user, args: keyArguments(keyFile), env: context.env, keyFile, temporaryKey });
 }
 
 async function temporaryLogin(

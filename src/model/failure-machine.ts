@@ -110,6 +110,8 @@ export type MachineFailure =
       readonly message: string;
     }
   | { readonly code: 'playbook-unusable'; readonly playbook: string; readonly problem: string }
+  /** QEMU could not put a fresh overlay on a running disk. */
+  | { readonly code: 'layer-not-cut'; readonly problem: string }
   | { readonly code: 'disk-unusable'; readonly path: string; readonly problem: string }
   /** A warning: machines that an earlier run left to the user. */
   | {

@@ -1,15 +1,20 @@
 /** The registry of stage kinds: one line each. Loaded late, because every kind brings its schema with it. */
 import { ansibleProvisionStage } from './ansible-provision.ts';
+import { ansibleStep } from './ansible-step.ts';
 import { checksumsStage } from './checksums.ts';
 import { diskConvertStage } from './disk-convert.ts';
 import { fetchIsoStage } from './fetch-iso.ts';
+import { fileStep } from './file-step.ts';
 import type { StageKind } from './kind.ts';
 import { ovfPackStage } from './ovf-pack.ts';
 import { qcow2ToVmdkStage } from './qcow2-to-vmdk.ts';
 import { qemuInstallStage } from './qemu-install.ts';
+import { rebootStep } from './reboot-step.ts';
 import { runStage } from './run.ts';
 import { seedIsoStage } from './seed-iso.ts';
 import { shellProvisionStage } from './shell-provision.ts';
+import { shellStep } from './shell-step.ts';
+import { shutdownStep } from './shutdown-step.ts';
 import { smokeTestStage } from './smoke-test.ts';
 import { vagrantBoxStage } from './vagrant-box.ts';
 
@@ -26,6 +31,11 @@ const KINDS: readonly StageKind[] = [
   seedIsoStage as unknown as StageKind,
   vagrantBoxStage as unknown as StageKind,
   smokeTestStage as unknown as StageKind,
+  ansibleStep as unknown as StageKind,
+  shellStep as unknown as StageKind,
+  fileStep as unknown as StageKind,
+  rebootStep as unknown as StageKind,
+  shutdownStep as unknown as StageKind,
 ];
 
 /** The kinds that a pipeline can name, in the order in which they are documented. */

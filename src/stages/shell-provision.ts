@@ -1,15 +1,15 @@
-/** The kind `shell-provision`: boots a disk, runs scripts in it through ssh, and keeps the disk. */
+/** The kind `shell-provision`: boots a disk, runs scripts in it through ssh, each as a step, and keeps the disk. */
 import { z } from 'zod';
-import { defineStage } from './kind.ts';
+import { type ArtifactOption, defineStage } from './kind.ts';
+import { chainOf, milliseconds, nameOfFile, runsAsSteps, type StepDraft } from './machine/chain.ts';
 import { sshProblems } from './machine/options.ts';
-import { provision } from './machine/provision.ts';
 import {
   provisionOptions,
   provisionOutputs,
   provisionTools,
   UNHASHED_PROVISION_OPTIONS,
 } from './machine/provision-options.ts';
-import { runScripts } from './machine/scripts.ts';
+import { scriptOptions, scriptStepOptions, UNHASHED_SCRIPT_OPTIONS } from './machine/script-options.ts';
 import { artifact, duration } from './options.ts';
 
 const options = z.strictObject({
@@ -25,38 +25,20 @@ const options = z.strictObject({
     .record(z.string(), artifact())
     .prefault({})
     .describe('Files to copy into the guest first: absolute path there → file here'),
-  environment: z
-    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string())
-    .prefault({})
-    .describe('Environment variables of the scripts'),
-  execute_command: z
-    .string()
-    .prefault('chmod +x {{ .Path }}; {{ .Vars }} {{ .Path }}')
-    .describe(
-      'How a script is run: `{{ .Path }}` is where it was copied to, `{{ .Vars }}` the environment as `A=b` words',
-    ),
-  become: z.boolean().prefault(true).describe('Run as root: through sudo where the SSH user is another'),
-  valid_exit_codes: z
-    .array(z.int().min(0).max(255))
-    .min(1)
-    .prefault([0])
-    .describe('Exit statuses that mean success'),
-  expect_disconnect: z
-    .boolean()
-    .prefault(false)
-    .describe('A script may cut the connection, for example by rebooting; the next one waits for a login'),
+  ...scriptOptions,
   reboot: z.boolean().prefault(false).describe('Reboot after the scripts and wait for the new boot'),
   pause_before: duration().prefault('0s').describe('Wait this long after the login'),
-  timeout: duration().prefault('1h').describe('Time limit of each script'),
   ...provisionOptions,
 });
 
 export const shellProvisionStage = defineStage({
   name: 'shell-provision',
-  version: 1,
+  version: 2,
   summary: 'Boot a disk, run scripts in it through ssh, and keep the disk',
-  description: `The disk is booted on a throw-away overlay, the scripts run in it, the guest powers off, and the result is
-written as a new flat disk. Nothing is stored if a script fails, or if the guest does not power off by itself.
+  description: `The disk is booted, the scripts run in it, and the guest powers off. **The files, the inline commands and each script
+are a step each**: what it wrote is a layer of the disk with a result of its own, so that after an edit only the edited script
+and those after it run again, in a machine that resumes where the last unchanged one ended. Nothing is stored of a step
+whose script fails, nor if the guest does not power off by itself.
 
 A guest that reboots is waited for by its boot id: \`reboot: true\` goes on in the new system, never in the old one.`,
   example: `bake: 1
@@ -73,7 +55,7 @@ stages:
   options,
   outputs: provisionOutputs,
   tools: () => [...provisionTools(), { name: 'ssh', versionArguments: ['-V'] }],
-  unhashed: [...UNHASHED_PROVISION_OPTIONS, 'pause_before', 'timeout'],
+  unhashed: [...UNHASHED_PROVISION_OPTIONS, ...UNHASHED_SCRIPT_OPTIONS, 'pause_before'],
   check: (given) => [
     ...sshProblems(given.ssh),
     ...(given.scripts.length + given.inline.length === 0 && !given.reboot
@@ -83,5 +65,33 @@ stages:
       .filter((path) => !path.startsWith('/'))
       .map((path) => ({ path: ['files', path], problem: 'expected an absolute path in the guest' })),
   ],
-  run: (given, context) => provision(given, context, (guest) => runScripts(given, context, guest)),
+  steps: (given) => chainOf(given, draftsOf(given)),
+  run: runsAsSteps,
 });
+
+function draftsOf(given: z.output<typeof options>): readonly StepDraft[] {
+  const files = Object.entries(given.files).map(([dest, src]) => ({ src, dest }));
+  const shell = (name: string, what: object) => ({
+    name,
+    kind: 'shell-step',
+    options: { ...what, ...scriptStepOptions(given) },
+  });
+  const scripts = [
+    ...(given.inline.length === 0 ? [] : [shell('inline', { inline: given.inline })]),
+    ...given.scripts.map((script) => shell(nameOf(script), { script })),
+  ];
+  const [first, ...others] = scripts;
+  const paused = first && {
+    ...first,
+    options: { ...first.options, pause_before: milliseconds(given.pause_before) },
+  };
+  return [
+    ...(files.length === 0 ? [] : [{ name: 'files', kind: 'file-step', options: { files } }]),
+    ...(paused ? [paused, ...others] : []),
+    ...(given.reboot ? [{ name: 'reboot', kind: 'reboot-step', options: {} }] : []),
+  ];
+}
+
+function nameOf(script: ArtifactOption): string {
+  return '$file' in script ? nameOfFile(script.$file) : script.$artifact.output;
+}

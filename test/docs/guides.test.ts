@@ -7,7 +7,12 @@ import { PIPELINE_FIELDS, STAGE_FIELDS, STAGE_HEAD_FIELDS } from '../../src/pipe
 import { Rig } from '../support/rig.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const GUIDES = ['README.md', 'docs/guide/pipeline.md', 'docs/guide/from-packer.md', 'docs/guide/smoke-tests.md'];
+const GUIDES = [
+  'README.md',
+  'docs/guide/pipeline.md',
+  'docs/guide/from-packer.md',
+  'docs/guide/smoke-tests.md',
+];
 /** Files that the pipelines in the guides name. */
 const NAMED = {
   'ansible/base.yml': '- hosts: all\n',

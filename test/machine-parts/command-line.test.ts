@@ -22,6 +22,7 @@ const WIRING: Wiring = {
   qmpSocket: '/s/qmp',
   serialSocket: '/s/tty',
   serialLog: '/e/serial.log',
+  incoming: false,
 };
 
 test('the command line of an installation', () => {
@@ -48,7 +49,7 @@ test('the command line of an installation', () => {
       "-rtc",
       "base=utc",
       "-blockdev",
-      "{"driver":"qcow2","read-only":false,"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","filename":"/w/disk.qcow2","read-only":false,"discard":"unmap"},"node-name":"disk0","cache":{"direct":false,"no-flush":true}}",
+      "{"driver":"qcow2","read-only":false,"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","filename":"/w/disk.qcow2","discard":"unmap"},"node-name":"disk0","cache":{"direct":false,"no-flush":true}}",
       "-device",
       "virtio-blk-pci,drive=disk0,bootindex=1",
       "-blockdev",
@@ -65,6 +66,8 @@ test('the command line of an installation', () => {
       "virtio-net-pci,netdev=net0,mac=52:54:00:12:34:56,romfile=",
       "-device",
       "virtio-rng-pci",
+      "-device",
+      "vmgenid,guid=auto",
       "-device",
       "pvpanic",
       "-action",
@@ -127,7 +130,7 @@ test('a provisioning boot: layers as explicit nodes, UEFI, a key for systemd', (
       "-blockdev",
       "{"driver":"raw","node-name":"variables","file":{"driver":"file","filename":"/w/efivars.fd"}}",
       "-blockdev",
-      "{"driver":"qcow2","read-only":false,"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","filename":"/w/over.qcow2","read-only":false,"discard":"unmap"},"backing":{"driver":"qcow2","read-only":true,"file":{"driver":"file","filename":"/c/bb","read-only":true},"backing":{"driver":"raw","read-only":true,"file":{"driver":"file","filename":"/c/aa","read-only":true}}},"node-name":"disk0","cache":{"direct":false,"no-flush":true}}",
+      "{"driver":"qcow2","read-only":false,"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","filename":"/w/over.qcow2","discard":"unmap"},"backing":{"driver":"qcow2","read-only":true,"file":{"driver":"file","filename":"/c/bb","read-only":true},"backing":{"driver":"raw","read-only":true,"file":{"driver":"file","filename":"/c/aa","read-only":true}}},"node-name":"disk0","cache":{"direct":false,"no-flush":true}}",
       "-device",
       "lsi53c895a,id=controller0",
       "-device",
@@ -138,6 +141,8 @@ test('a provisioning boot: layers as explicit nodes, UEFI, a key for systemd', (
       "virtio-net-pci,netdev=net0,mac=52:54:00:12:34:56,romfile=",
       "-device",
       "virtio-rng-pci",
+      "-device",
+      "vmgenid,guid=auto",
       "-device",
       "pvpanic",
       "-action",

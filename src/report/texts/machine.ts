@@ -190,6 +190,14 @@ export const machineTexts: Texts<MachineFailure> = {
       state: 'nothing was stored for this stage',
     }),
   },
+  'layer-not-cut': {
+    doc: 'What a step wrote could not be cut off as a layer of the disk.',
+    text: (failure) => ({
+      summary: 'QEMU could not put a fresh overlay on the disk of the running machine',
+      details: [failure.problem],
+      state: NOTHING_STORED,
+    }),
+  },
   'disk-unusable': {
     doc: 'A disk image that was given to a machine cannot be used as one.',
     text: (failure) => ({

@@ -4,7 +4,7 @@ import type { Ssh } from '../../machine/ssh.ts';
 import type { Failure } from '../../model/failure.ts';
 import { ok, type Result } from '../../model/result.ts';
 import { quoteWords } from '../../model/shell-words.ts';
-import type { AnsibleOptions } from '../ansible-provision.ts';
+import type { AnsibleOptions } from '../ansible-step.ts';
 import type { StageContext } from '../kind.ts';
 
 export interface AnsibleSetup {

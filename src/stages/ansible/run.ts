@@ -1,11 +1,11 @@
-/** Runs playbooks against a booted disk: galaxy requirements, a check before the boot, one ansible-playbook each. */
+/** Runs a playbook against a machine: galaxy requirements, a check before anything is booted, one ansible-playbook. */
 import { join, relative } from 'node:path';
 import type { Failure } from '../../model/failure.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
-import type { AnsibleOptions } from '../ansible-provision.ts';
+import type { AnsibleOptions } from '../ansible-step.ts';
 import type { StageContext, StageReturn } from '../kind.ts';
 import type { Guest } from '../machine/guest.ts';
-import { provision } from '../machine/provision.ts';
+import { inStep } from '../machine/step.ts';
 import { type AnsibleSetup, ansibleEnvironment, ansibleSetup } from './environment.ts';
 import { type AnsibleOutput, followAnsible, missingFile } from './output.ts';
 
@@ -13,8 +13,8 @@ import { type AnsibleOutput, followAnsible, missingFile } from './output.ts';
 const HOSTS_UNREACHABLE = 4;
 const TAIL_LINES = 20;
 
-/** The whole stage. */
-export async function provisionByAnsible(
+/** The whole step. */
+export async function runPlaybook(
   options: AnsibleOptions,
   context: StageContext,
 ): Promise<Result<StageReturn, Failure>> {
@@ -22,25 +22,13 @@ export async function provisionByAnsible(
   if (!env.ok) return env;
   const installed = await installRequirements(options, context, env.value);
   if (!installed.ok) return installed;
-  const totals: number[] = [];
-  for (const playbook of options.playbooks) {
-    const counted = await countTasks(playbook, options, context, env.value);
-    if (!counted.ok) return counted;
-    totals.push(counted.value);
-  }
-  return await provision(options, context, async (guest) => {
+  const total = await countTasks(options, context, env.value);
+  if (!total.ok) return total;
+  return await inStep(options, context, async (guest) => {
     const setup = await ansibleSetup(options, context, guest.ssh(), env.value);
     if (!setup.ok) return setup;
-    for (const [index, playbook] of options.playbooks.entries()) {
-      const played = await play(
-        { playbook, total: totals[index] ?? 0 },
-        context,
-        options,
-        guest,
-        setup.value,
-      );
-      if (!played.ok) return played;
-    }
+    const played = await play(total.value, context, options, guest, setup.value);
+    if (!played.ok) return played;
     // A playbook that rebooted the machine has cut bake's own connection; what follows needs one that works.
     return (await guest.bootId()) === null
       ? await guest.logInAgain('usable', null, options.ssh.timeout)
@@ -70,11 +58,11 @@ async function installRequirements(
 
 /** Reads a playbook as Ansible does, before anything is booted for it; the number of tasks it knows of by then. */
 async function countTasks(
-  playbook: string,
   options: AnsibleOptions,
   context: StageContext,
   env: AnsibleSetup['env'],
 ): Promise<Result<number, Failure>> {
+  const { playbook } = options;
   context.progress(`reading ${playbook}`);
   const output = followAnsible();
   const inventory = `${options.host},`;
@@ -99,12 +87,13 @@ async function countTasks(
 }
 
 async function play(
-  { playbook, total }: { readonly playbook: string; readonly total: number },
+  total: number,
   context: StageContext,
   options: AnsibleOptions,
   guest: Guest,
   setup: AnsibleSetup,
 ): Promise<Result<void, Failure>> {
+  const { playbook } = options;
   const output = followAnsible();
   const tail: string[] = [];
   const played = await guest.machine.during(`while ${playbook} ran`, async () =>

@@ -1,6 +1,7 @@
 /** From a stage's options to a running machine: accelerator, firmware, login. */
 import { join } from 'node:path';
 import { findAccelerator } from '../../machine/accelerator.ts';
+import type { MachineContext } from '../../machine/context.ts';
 import { prepareFirmware } from '../../machine/firmware.ts';
 import { type Machine, startMachine } from '../../machine/machine.ts';
 import type {
@@ -12,6 +13,7 @@ import type {
   NetDevice,
 } from '../../machine/shape.ts';
 import { type LoginMethod, prepareLogin, type SshLogin } from '../../machine/ssh-login.ts';
+import { keyCredentials } from '../../machine/temporary-key.ts';
 import type { Failure } from '../../model/failure.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import type { ArtifactOption, StageContext } from '../kind.ts';
@@ -48,10 +50,23 @@ export async function bootMachine(
   media: Media,
 ): Promise<Result<Machine, Failure>> {
   const accelerator = await chooseAccelerator(context, hardware.accelerator);
-  const firmware = await firmwareOf(context, hardware.firmware, media.efivars);
+  const shape = await shapeOf(context, hardware, media, context.scratch);
+  if (!shape.ok) return shape;
+  context.progress('starting the machine');
+  return await startMachine(context, shape.value, accelerator);
+}
+
+/** What QEMU is to make a machine of; `directory` gets its copy of the UEFI variables. */
+export async function shapeOf(
+  context: StageContext,
+  hardware: Hardware,
+  media: Media,
+  directory: string,
+): Promise<Result<MachineShape, Failure>> {
+  const firmware = await firmwareOf(context, hardware.firmware, media.efivars, directory);
   if (!firmware.ok) return firmware;
   const key = media.login?.temporaryKey ?? null;
-  const shape: MachineShape = {
+  return ok({
     machineType: hardware.machine_type,
     cpuModel: hardware.cpu_model,
     cpus: hardware.cpus,
@@ -61,23 +76,26 @@ export async function bootMachine(
     cdroms: media.cdroms ?? [],
     kernel: media.kernel ?? null,
     netDevice: hardware.net_device,
-    credentials: key === null ? {} : { 'ssh.authorized_keys.root': `${key}\n` },
+    credentials: key === null ? {} : keyCredentials(key),
     endsAtReboot: media.endsAtReboot ?? false,
     extraArgs: hardware.extra_args,
-  };
-  context.progress('starting the machine');
-  return await startMachine(context, shape, accelerator);
+  });
 }
 
-/** Key or password files for a login as the options say; kept in the scratch directory. */
-export async function loginOf(context: StageContext, ssh: SshOptions): Promise<Result<SshLogin, Failure>> {
-  const directory = join(context.scratch, 'login');
+/** Key or password files for a login as the options say, or with the key of a checkpoint; kept in the scratch directory of the machine. */
+export async function loginOf(
+  context: StageContext,
+  ssh: SshOptions,
+  machine: MachineContext = context,
+  kept: LoginMethod | null = null,
+): Promise<Result<SshLogin, Failure>> {
+  const directory = join(machine.scratch, 'login');
   const made = await context.host.files.makeDirectory(directory);
   if (!made.ok) return made;
   const closed = await context.host.files.chmod(directory, 0o700);
   if (!closed.ok) return closed;
-  const method = methodOf(context, ssh);
-  return method.ok ? await prepareLogin(context, ssh.user, method.value, directory) : method;
+  const method = kept === null ? methodOf(context, ssh) : ok(kept);
+  return method.ok ? await prepareLogin(machine, ssh.user, method.value, directory) : method;
 }
 
 function methodOf(context: StageContext, ssh: SshOptions): Result<LoginMethod, Failure> {
@@ -93,7 +111,8 @@ function methodOf(context: StageContext, ssh: SshOptions): Result<LoginMethod, F
   });
 }
 
-async function chooseAccelerator(
+/** The accelerator that is wanted, or the one that works here. */
+export async function chooseAccelerator(
   context: StageContext,
   wanted: Hardware['accelerator'],
 ): Promise<Accelerator> {
@@ -108,11 +127,8 @@ async function firmwareOf(
   context: StageContext,
   firmware: Hardware['firmware'],
   efivars: ArtifactOption | undefined,
+  directory: string,
 ): Promise<Result<Firmware, Failure>> {
   if (firmware === 'bios') return ok({ type: 'bios' });
-  return await prepareFirmware(
-    context.host.files,
-    context.scratch,
-    efivars ? context.input(efivars).path : null,
-  );
+  return await prepareFirmware(context.host.files, directory, efivars ? context.input(efivars).path : null);
 }

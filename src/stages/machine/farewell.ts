@@ -1,20 +1,21 @@
-/** The last things done in a guest before it is shut down, as shell scripts: no trace of bake's login, and what a template needs. */
+/** The last things done in a guest before a layer is cut or it is shut down, as shell scripts. */
 import type { SshLogin } from '../../machine/ssh-login.ts';
+import { removeKey, takeKeyOut } from '../../machine/temporary-key.ts';
 
-/** Removes what bake left in temporary directories, takes the temporary key out again, flushes, and gives freed blocks back to the disk. */
-export function farewellScript(login: SshLogin): string {
-  const removeKey =
-    login.temporaryKey === null
-      ? ''
-      : `keys=/root/.ssh/authorized_keys
-if [ -f "$keys" ]; then
-  grep -vxF '${login.temporaryKey}' "$keys" > "$keys.bake"
-  cat "$keys.bake" > "$keys" && rm -f "$keys.bake" || exit 1
-  [ -s "$keys" ] || rm -f "$keys"
-fi
+const OWN_FILES = '/tmp/.bake-ansible /tmp/bake-*';
+
+/** Between two steps: what bake left is removed and everything is on the disk. */
+export function settleScript({ temporaryKey }: SshLogin): string {
+  return `${temporaryKey === null ? '' : takeKeyOut(temporaryKey)}rm -rf ${OWN_FILES}
+sync
+exit 0
 `;
+}
+
+/** At the end: no trace of bake's login is left either, and freed blocks are given back to the disk. */
+export function farewellScript({ temporaryKey }: SshLogin): string {
   // Not every guest has fstrim, and not every file system can: what stays is only a larger image.
-  return `${removeKey}rm -rf /tmp/.bake-ansible /tmp/bake-script-*
+  return `${temporaryKey === null ? '' : removeKey(temporaryKey)}rm -rf ${OWN_FILES}
 sync
 fstrim --all >/dev/null 2>&1
 exit 0

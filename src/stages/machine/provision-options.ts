@@ -1,9 +1,10 @@
-/** Options that `ansible-provision` and `shell-provision` share. */
+/** Options that the provisioning kinds and their steps share, and the outputs of both. */
 import { z } from 'zod';
 import { artifact, duration } from '../options.ts';
 import { hardwareOptions, sshOptions, UNHASHED_MACHINE_OPTIONS } from './options.ts';
 
-export const provisionOptions = {
+/** Of every step: the machine, and how bake gets into it. */
+export const machineOptions = {
   disk: artifact().describe('The disk to provision (qcow2 or raw); it is only read, the result is a new one'),
   efivars: artifact()
     .optional()
@@ -14,6 +15,16 @@ export const provisionOptions = {
       'The login; as root without password and key, a temporary key is handed to systemd in the guest',
     ),
   ...hardwareOptions,
+  checkpoint: z
+    .boolean()
+    .prefault(true)
+    .describe(
+      "Keep the machine's memory after each step, so that a later run resumes there instead of booting; on this host only",
+    ),
+} as const;
+
+/** Of the last step: how the machine is ended. */
+export const endOptions = {
   generalize: z
     .boolean()
     .prefault(false)
@@ -39,13 +50,28 @@ export const provisionOptions = {
     .describe('How the machine is ended'),
 } as const;
 
-/** Names, for `unhashed`. */
-export const UNHASHED_PROVISION_OPTIONS = [...UNHASHED_MACHINE_OPTIONS, 'shutdown.timeout'] as const;
+/** What a whole stage takes. */
+export const provisionOptions = { ...machineOptions, ...endOptions } as const;
 
-/** Outputs of a provisioning kind. */
+const provisionSchema = z.strictObject(provisionOptions);
+
+/** Options that the provisioning kinds share, as validated. */
+export type ProvisionOptions = z.output<typeof provisionSchema>;
+
+/** Names, for `unhashed`, of a step. */
+export const UNHASHED_STEP_OPTIONS = [...UNHASHED_MACHINE_OPTIONS, 'checkpoint'] as const;
+
+/** Names, for `unhashed`, of a stage. */
+export const UNHASHED_PROVISION_OPTIONS = [...UNHASHED_STEP_OPTIONS, 'shutdown.timeout'] as const;
+
+/** Outputs of a provisioning kind, and of each of its steps. */
 export function provisionOutputs(options: { readonly firmware: 'bios' | 'uefi' }) {
   return {
-    disk: { path: 'disk.qcow2', description: 'The provisioned disk, a flat qcow2 image' },
+    disk: {
+      path: 'disk.qcow2',
+      description:
+        'The provisioned disk: a layer on top of the given one, a flat qcow2 image where it is placed',
+    },
     ...(options.firmware === 'uefi'
       ? { efivars: { path: 'efivars.fd', description: 'The UEFI variables that belong to the disk' } }
       : {}),

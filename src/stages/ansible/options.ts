@@ -1,0 +1,50 @@
+/** Options of a playbook, wherever it is run. */
+import { z } from 'zod';
+import { milliseconds } from '../machine/chain.ts';
+import { checkoutPath } from '../machine/options.ts';
+import { duration } from '../options.ts';
+
+export const ansibleOptions = {
+  extra_vars: z
+    .record(z.string(), z.json())
+    .prefault({})
+    .describe('Variables for all playbooks, as `--extra-vars` gives them'),
+  host: z
+    .string()
+    .min(1)
+    .prefault('machine')
+    .describe('Name of the machine in the inventory (for `host_vars`)'),
+  groups: z.array(z.string().min(1)).prefault([]).describe('Groups of the inventory that the machine is in'),
+  requirements: checkoutPath()
+    .optional()
+    .describe(
+      'Roles and collections to install first with ansible-galaxy; pin their versions, bake sees only this file',
+    ),
+  roles_path: z
+    .array(checkoutPath())
+    .prefault([])
+    .describe('Directories with roles, besides `roles` beside each playbook'),
+  files: z
+    .array(checkoutPath())
+    .prefault([])
+    .describe(
+      'Further files and directories that the playbooks use and that cannot be found by reading them',
+    ),
+  become: z.boolean().optional().describe('Become root for all tasks; default: when the SSH user is another'),
+  tags: z.array(z.string()).prefault([]).describe('Only tasks with these tags'),
+  skip_tags: z.array(z.string()).prefault([]).describe('No tasks with these tags'),
+  verbosity: z.int().min(0).max(4).prefault(0).describe('How much Ansible says: 4 is `-vvvv`'),
+  timeout: duration().prefault('2h').describe('Time limit of each playbook'),
+} as const;
+
+const schema = z.strictObject(ansibleOptions);
+
+/** Names, for `unhashed`. */
+export const UNHASHED_ANSIBLE_OPTIONS = ['verbosity', 'timeout'] as const;
+
+/** The options of a playbook as those of its step, before defaults. */
+export function ansibleStepOptions(given: z.output<typeof schema>): { readonly [name: string]: unknown } {
+  const names = Object.keys(ansibleOptions) as (keyof typeof ansibleOptions)[];
+  const own = Object.fromEntries(names.map((name) => [name, given[name]]));
+  return { ...own, timeout: milliseconds(given.timeout) };
+}
