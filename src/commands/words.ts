@@ -31,6 +31,7 @@ export const COMMAND_WORDS = [
       ['bake run', 'build what ./pipeline.yaml describes'],
       ['bake run appliance.yaml ovf-pack', 'build one stage and what it needs'],
       ['bake run tag:nightly "test-*"', 'build stages by tag and by pattern'],
+      ['bake run provision@base', 'build a stage as far as one of its steps'],
       ['bake run --var version=1.2.0 --force=ovf-pack', 'set a variable, and run one stage anyway'],
     ],
   },
@@ -50,7 +51,7 @@ export const COMMAND_WORDS = [
   {
     name: 'explain',
     summary: 'Show what the fingerprint of a stage is made of, and what changed since its last result',
-    usage: '[pipeline.yaml] <stage>',
+    usage: '[pipeline.yaml] <stage>[@step]',
     completes: 'stages',
     flags: [JSON_FLAG, ...PIPELINE_FLAGS],
     examples: [['bake explain ansible-provision', 'why would it run again?']],
@@ -76,7 +77,7 @@ export const COMMAND_WORDS = [
   {
     name: 'log',
     summary: "Show the output of a stage's last run, also of one whose result came from the cache",
-    usage: '[pipeline.yaml] <stage>',
+    usage: '[pipeline.yaml] <stage>[@step]',
     completes: 'stages',
     flags: [{ name: 'follow', short: 'f', summary: 'Go on while the stage runs' }, ...PIPELINE_FLAGS],
     examples: [['bake log qemu-install --follow', 'watch an installation']],
@@ -84,7 +85,7 @@ export const COMMAND_WORDS = [
   {
     name: 'get',
     summary: 'Put an output that is in the cache where you want it',
-    usage: '[pipeline.yaml] <stage>[.<output>]',
+    usage: '[pipeline.yaml] <stage>[@step][.<output>]',
     completes: 'stages',
     flags: [
       { name: 'to', value: 'path', summary: 'A file, a directory, or `-` for standard output' },
