@@ -53,7 +53,8 @@ export async function virtualSize(
   context: ImageContext,
   layers: readonly DiskLayer[],
 ): Promise<Result<number, Failure>> {
-  const info = await qemuImg(context, ['info', '--output=json', chainName(layers)]);
+  // The topmost layer says it, and `info` takes no image with what lies below it.
+  const info = await qemuImg(context, ['info', '--output=json', chainName(layers.slice(-1))]);
   if (!info.ok) return info;
   return ok((JSON.parse(info.value.stdout) as { readonly 'virtual-size': number })['virtual-size']);
 }
