@@ -12,6 +12,7 @@ const LOADERS: { readonly [name in CommandName]: () => Promise<CommandModule> } 
   graph: () => import('./graph.ts'),
   log: () => import('./log.ts'),
   get: () => import('./get.ts'),
+  shell: () => import('./shell.ts'),
   machine: () => import('./machine.ts'),
   cache: () => import('./cache.ts'),
   validate: () => import('./validate.ts'),

@@ -8,6 +8,7 @@ import { formatDuration } from '../report/format.ts';
 import { printTable } from './cache-table.ts';
 import { checkoutPlace } from './checkout-place.ts';
 import type { CommandModule, Invocation } from './command.ts';
+import { guestCommand } from './guest-command.ts';
 import { pipelineArguments } from './load-plan.ts';
 import { printFailures } from './print-failures.ts';
 
@@ -90,7 +91,11 @@ async function ssh({ host, invocation, running, names }: Here): Promise<number> 
     Object.entries(invocation.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );
   const options = { cwd: invocation.cwd, env };
-  const ended = await host.processes.interact(program, [...words, ...invocation.passedOn], options);
+  const ended = await host.processes.interact(
+    program,
+    [...words, ...guestCommand(invocation.passedOn)],
+    options,
+  );
   if (!ended.ok) return printFailures(invocation, [ended.failure]);
   return ended.value.exitCode ?? 1;
 }

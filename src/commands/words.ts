@@ -94,6 +94,23 @@ export const COMMAND_WORDS = [
     examples: [['bake get qemu-install.disk --to /tmp/', 'an intermediate disk, to look at']],
   },
   {
+    name: 'shell',
+    summary: 'Look into a disk that is in the cache: a machine, a login, and all changes dropped',
+    usage: '[pipeline.yaml] <stage>[@step] [-- command…]',
+    completes: 'stages',
+    passesOn: true,
+    flags: [
+      { name: 'vnc', summary: 'Also print the address of its screen' },
+      { name: 'no-checkpoint', summary: 'Boot it, also if its memory is kept (also: BAKE_CHECKPOINT=0)' },
+      { name: 'verbose', short: 'v', summary: 'Also what the machine says while it starts' },
+      ...PIPELINE_FLAGS,
+    ],
+    examples: [
+      ['bake shell ansible-provision@base', 'a prompt where the first playbook ended'],
+      ["bake shell qemu-install -- 'df -h | grep root'", 'one command; the exit status is its own'],
+    ],
+  },
+  {
     name: 'machine',
     summary: 'List, enter or end the machines that were kept after a failure',
     usage: '<ls|ssh|stop> [pipeline.yaml] [id|stage…] [-- command…]',

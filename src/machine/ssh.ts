@@ -209,9 +209,9 @@ function sshOf(
       // Guests without an SFTP server (dropbear, some live systems) still know the old protocol.
       const again = await call('scp', ['-O', '-q', '-p', '--', from, target], {});
       if (!again.ok) return again;
-      return again.value.exitCode === 0
-        ? ok(undefined)
-        : fail({ code: 'upload-failed', file: from, to, tail: [...sent.value.tail, ...again.value.tail] });
+      if (again.value.exitCode === 0) return ok(undefined);
+      const tail = [...sent.value.tail, ...again.value.tail];
+      return fail({ code: 'upload-failed', file: from, to, tail, guest: await machine.view() });
     },
     async close() {
       master.kill('SIGTERM');

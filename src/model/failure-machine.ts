@@ -90,6 +90,7 @@ export type MachineFailure =
       readonly file: string;
       readonly to: string;
       readonly tail: readonly string[];
+      readonly guest: GuestView;
     }
   | {
       readonly code: 'ansible-task-failed';

@@ -36,6 +36,14 @@ describe('a command line', () => {
     });
   });
 
+  test('hands on what stands after `--` where a program is to get it', () => {
+    const parsed = parseArguments('shell p.yaml disk -- df -h --all'.split(' '), COMMANDS);
+    expect(parsed).toMatchObject({
+      ok: true,
+      value: { positionals: ['p.yaml', 'disk'], passedOn: ['df', '-h', '--all'], flags: {} },
+    });
+  });
+
   test('without a command asks for help', () => {
     expect(parse('')).toEqual({ command: null, positionals: [], flags: {} });
     expect(parse('--help')).toMatchObject({ command: null, flags: { help: true } });

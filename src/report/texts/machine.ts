@@ -128,7 +128,9 @@ export const machineTexts: Texts<MachineFailure> = {
       details: seen(failure.guest).details,
       excerpts: [
         ...excerpt('the last lines of its output', failure.tail),
-        ...(failure.disconnected ? seen(failure.guest).excerpts : []),
+        ...(failure.disconnected
+          ? seen(failure.guest).excerpts
+          : excerpt('what it asked for over HTTP', failure.guest.requests)),
       ],
       hint: failure.disconnected
         ? 'if it is meant to reboot the machine, say `expect_disconnect: true`'
@@ -154,6 +156,7 @@ export const machineTexts: Texts<MachineFailure> = {
     doc: 'A file could not be copied into the guest.',
     text: (failure) => ({
       summary: `${failure.file} could not be copied to ${failure.to} in the guest`,
+      details: seen(failure.guest).details,
       excerpts: excerpt('what scp said', failure.tail),
       hint: 'the directory must exist and be writable for the SSH user',
       state: NOTHING_STORED,
