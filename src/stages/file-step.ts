@@ -85,5 +85,7 @@ async function copy(
   ].join(' && ');
   const put = await guest.runAsRoot(script, during);
   if (!put.ok || put.value.exitCode === 0) return put.ok ? ok(undefined) : put;
-  return fail({ code: 'upload-failed', file: context.input(src).path, to: dest, tail: put.value.tail });
+  const { tail } = put.value;
+  const view = await guest.machine.view();
+  return fail({ code: 'upload-failed', file: context.input(src).path, to: dest, tail, guest: view });
 }

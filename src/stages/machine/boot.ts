@@ -19,6 +19,9 @@ import { fail, ok, type Result } from '../../model/result.ts';
 import type { ArtifactOption, StageContext } from '../kind.ts';
 import type { SshOptions } from './options.ts';
 
+/** What is needed to make a machine out of options that name artifacts. */
+export type InputContext = MachineContext & Pick<StageContext, 'input'>;
+
 /** Options of hardware, as validated. */
 export interface Hardware {
   readonly memory: number;
@@ -45,7 +48,7 @@ export interface Media {
 
 /** Starts a machine with this hardware and media; the guest runs when it resolves. */
 export async function bootMachine(
-  context: StageContext,
+  context: InputContext,
   hardware: Hardware,
   media: Media,
 ): Promise<Result<Machine, Failure>> {
@@ -58,7 +61,7 @@ export async function bootMachine(
 
 /** What QEMU is to make a machine of; `directory` gets its copy of the UEFI variables. */
 export async function shapeOf(
-  context: StageContext,
+  context: InputContext,
   hardware: Hardware,
   media: Media,
   directory: string,
@@ -84,7 +87,7 @@ export async function shapeOf(
 
 /** Key or password files for a login as the options say, or with the key of a checkpoint; kept in the scratch directory of the machine. */
 export async function loginOf(
-  context: StageContext,
+  context: InputContext,
   ssh: SshOptions,
   machine: MachineContext = context,
   kept: LoginMethod | null = null,
@@ -98,7 +101,7 @@ export async function loginOf(
   return method.ok ? await prepareLogin(machine, ssh.user, method.value, directory) : method;
 }
 
-function methodOf(context: StageContext, ssh: SshOptions): Result<LoginMethod, Failure> {
+function methodOf(context: InputContext, ssh: SshOptions): Result<LoginMethod, Failure> {
   if (ssh.private_key) return ok({ type: 'private-key', path: context.input(ssh.private_key).path });
   if (ssh.password !== undefined) return ok({ type: 'password', password: ssh.password });
   if (ssh.password_from === undefined) return ok({ type: 'temporary' });
@@ -113,7 +116,7 @@ function methodOf(context: StageContext, ssh: SshOptions): Result<LoginMethod, F
 
 /** The accelerator that is wanted, or the one that works here. */
 export async function chooseAccelerator(
-  context: StageContext,
+  context: InputContext,
   wanted: Hardware['accelerator'],
 ): Promise<Accelerator> {
   if (wanted !== 'auto') return wanted;
@@ -124,7 +127,7 @@ export async function chooseAccelerator(
 }
 
 async function firmwareOf(
-  context: StageContext,
+  context: InputContext,
   firmware: Hardware['firmware'],
   efivars: ArtifactOption | undefined,
   directory: string,

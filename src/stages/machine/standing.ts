@@ -22,7 +22,7 @@ import type { JsonObject } from '../../model/json.ts';
 import { canonicalJson } from '../../model/json.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import type { ArtifactOption, Live, StageContext } from '../kind.ts';
-import { chooseAccelerator, type Hardware, loginOf, shapeOf } from './boot.ts';
+import { chooseAccelerator, type Hardware, type InputContext, loginOf, shapeOf } from './boot.ts';
 import { type Guest, logIn } from './guest.ts';
 import type { SshOptions } from './options.ts';
 
@@ -30,6 +30,10 @@ import type { SshOptions } from './options.ts';
 const RESUME_LIMIT_MS = 120_000;
 /** The node that a machine is started with on top of its disk. */
 const FIRST_NODE = 'disk0';
+
+/** What getting a machine needs of whoever wants it. */
+export type StandingContext = InputContext &
+  Pick<StageContext, 'live' | 'sides' | 'dropSides' | 'checkpoints'>;
 
 /** What a machine at a layer is made of, as validated. */
 export interface StandingOptions extends Hardware {
@@ -97,7 +101,7 @@ export class Standing implements Live {
  */
 export async function standAt(
   options: StandingOptions,
-  context: StageContext,
+  context: StandingContext,
 ): Promise<Result<Standing, Failure>> {
   const accelerator = await chooseAccelerator(context, options.accelerator);
   const kind = await kindOf(options, context, accelerator);
@@ -120,7 +124,7 @@ export async function factsOf(
 
 async function kindOf(
   options: StandingOptions,
-  context: StageContext,
+  context: StandingContext,
   accelerator: Accelerator,
 ): Promise<JsonObject> {
   const { memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device, extra_args } = options;
@@ -138,7 +142,7 @@ async function kindOf(
 /** The machine in which the step before has just worked. */
 async function takeOver(
   options: StandingOptions,
-  context: StageContext,
+  context: StandingContext,
   kind: JsonObject,
 ): Promise<Standing | null> {
   const live = context.live.take(context.input(options.disk).content);
@@ -161,7 +165,7 @@ async function takeOver(
 /** A machine out of the checkpoint at the disk; null, said in one line, when there is none that can be used. */
 async function resume(
   options: StandingOptions,
-  context: StageContext,
+  context: StandingContext,
   accelerator: Accelerator,
   kind: JsonObject,
 ): Promise<Result<Standing | null, Failure>> {
@@ -197,7 +201,7 @@ async function resume(
 
 async function fromCheckpoint(
   options: StandingOptions,
-  context: StageContext,
+  context: StandingContext,
   accelerator: Accelerator,
   kind: JsonObject,
   site: Site,
@@ -266,7 +270,7 @@ dd if=/dev/hwrng of=/dev/urandom bs=64 count=1
 
 async function boot(
   options: StandingOptions,
-  context: StageContext,
+  context: StandingContext,
   accelerator: Accelerator,
   kind: JsonObject,
 ): Promise<Result<Standing, Failure>> {
@@ -279,7 +283,7 @@ async function boot(
 
 async function fromDisk(
   options: StandingOptions,
-  context: StageContext,
+  context: StandingContext,
   accelerator: Accelerator,
   kind: JsonObject,
   site: Site,
@@ -299,7 +303,7 @@ async function fromDisk(
 
 async function start(
   options: StandingOptions,
-  context: StageContext,
+  context: StandingContext,
   accelerator: Accelerator,
   site: Site,
   login: SshLogin,
@@ -320,7 +324,7 @@ function passwordOf({ ssh }: StandingOptions, { env }: Pick<StageContext, 'env'>
 }
 
 /** A directory for a machine, with an overlay on the layers of the disk. */
-async function makeSite(options: StandingOptions, context: StageContext): Promise<Result<Site, Failure>> {
+async function makeSite(options: StandingOptions, context: StandingContext): Promise<Result<Site, Failure>> {
   const directory = await context.live.makeDirectory();
   if (!directory.ok) return directory;
   const { path, dispose } = directory.value;
@@ -334,7 +338,7 @@ async function makeSite(options: StandingOptions, context: StageContext): Promis
 
 async function fillSite(
   options: StandingOptions,
-  context: StageContext,
+  context: StandingContext,
   directory: string,
   layers: DiskLayer[],
 ): Promise<Result<number, Failure>> {
