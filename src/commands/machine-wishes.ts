@@ -12,14 +12,17 @@ export function wantsCheckpoints({ flags, env }: Pick<Invocation, 'flags' | 'env
 }
 
 /** By `--on-error`; `ask` asks on a terminal, one question at a time, and stops the machine where there is none. */
-export function afterFailureBy(invocation: Invocation): Session['afterFailure'] {
-  const wish = invocation.flags['on-error'];
+export function afterFailureBy({
+  flags,
+  signal,
+}: Pick<Invocation, 'flags' | 'signal'>): Session['afterFailure'] {
+  const wish = flags['on-error'];
   if (wish === 'keep-vm') return async () => 'keep';
   const canAsk = process.stdin.isTTY === true && process.stderr.isTTY === true;
   if (wish !== 'ask' || !canAsk) return async () => 'end';
   let before: Promise<unknown> = Promise.resolve();
   return (action, failure) => {
-    const answer = before.then(() => ask(action, failure, invocation.signal));
+    const answer = before.then(() => ask(action, failure, signal));
     before = answer;
     return answer;
   };

@@ -113,7 +113,7 @@ export const COMMAND_WORDS = [
   {
     name: 'machine',
     summary: 'List, enter or end the machines that were kept after a failure',
-    usage: '<ls|ssh|stop> [pipeline.yaml] [id|stage…] [-- command…]',
+    usage: '<ls|ssh|stop> [pipeline.yaml] [id|stage…] [-- word…]',
     passesOn: true,
     completes: ['ls', 'ssh', 'stop'],
     flags: [
