@@ -1,10 +1,7 @@
 /** `bake get <stage>[.<output>]`: puts outputs that are in the cache where the user wants them. */
 import { basename, resolve } from 'node:path';
-import { lastResult } from '../engine/settle.ts';
-import type { ActionResult } from '../model/action.ts';
 import type { Artifact } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
-import type { PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import { formatSize } from '../report/format.ts';
@@ -12,6 +9,7 @@ import { byStage, lastOf } from '../report/stages.ts';
 import type { CommandModule, Invocation } from './command.ts';
 import { pipelineArguments } from './load-plan.ts';
 import { printFailures } from './print-failures.ts';
+import { storedResult } from './stored-result.ts';
 import type { Project } from './wiring.ts';
 import { openProject } from './wiring.ts';
 
@@ -43,7 +41,7 @@ async function artifactsOf(project: Project): Promise<Result<readonly Artifact[]
   const found: Artifact[] = [];
   // A stage with steps has the outputs of the last one.
   for (const action of byStage(project.chosen.targets).map(lastOf)) {
-    const result = await resultOf(project, action);
+    const result = await storedResult(project, action);
     if (result === null) return fail({ code: 'no-result', stage: action.name, wanted: 'result' });
     const { output } = project;
     const some = result.artifacts.filter(({ name }) => output === null || name === output);
@@ -54,13 +52,6 @@ async function artifactsOf(project: Project): Promise<Result<readonly Artifact[]
     found.push(...some);
   }
   return ok(found);
-}
-
-/** The result for the files as they are now; where there is none, the last one. */
-async function resultOf(project: Project, action: PlannedAction): Promise<ActionResult | null> {
-  const predicted = await project.predict();
-  const current = predicted.ok ? predicted.value.find((one) => one.action.name === action.name) : undefined;
-  return current?.result ?? lastResult(project.session, action);
 }
 
 async function putWhere(

@@ -82,7 +82,7 @@ async function tryDisk<T>(
 }
 
 /** Opens several files, for as long as `use` runs. */
-async function withSources<T>(
+export async function withSources<T>(
   host: Host,
   paths: readonly string[],
   use: (sources: readonly ByteSource[]) => Promise<Result<T, Failure>>,

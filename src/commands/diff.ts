@@ -1,0 +1,152 @@
+/** `bake diff <stage>[@step] <stage>[@step]`: what changed between two disks in the cache, in files and in bytes. */
+
+import { diffDisks } from '../formats/disk-diff.ts';
+import { DamagedDisk } from '../formats/disk-source.ts';
+import { openDisk } from '../formats/qcow2-reader.ts';
+import { type Ranges, sizeOf, union, writtenRanges } from '../formats/ranges.ts';
+import type { Content, LayeredContent } from '../model/artifact.ts';
+import type { ByteSource } from '../model/bytes.ts';
+import type { Failure } from '../model/failure.ts';
+import type { PlannedAction } from '../model/plan.ts';
+import { fail, ok, type Result } from '../model/result.ts';
+import { selectActions } from '../pipeline/select.ts';
+import { byStage, lastOf } from '../report/stages.ts';
+import { withSources } from '../stages/images/open-disk.ts';
+import type { CommandModule } from './command.ts';
+import { type DiffSide, type DiskDiff, diffJson, diffText } from './diff-words.ts';
+import { pipelineArguments } from './load-plan.ts';
+import { printFailures } from './print-failures.ts';
+import { storedResult } from './stored-result.ts';
+import { styleOf } from './stream-choice.ts';
+import { openProject, type Project } from './wiring.ts';
+
+export const run: CommandModule['run'] = async (invocation) => {
+  const { file, targets } = pipelineArguments(invocation.positionals);
+  const [before, after] = targets;
+  if (before === undefined || after === undefined) {
+    const argument = before === undefined ? '<stage> <stage>' : 'a second <stage>';
+    return printFailures(invocation, [{ code: 'missing-argument', argument, command: 'diff' }]);
+  }
+  const third = targets[2];
+  if (third !== undefined)
+    return printFailures(invocation, [{ code: 'unexpected-argument', argument: third, command: 'diff' }]);
+  const project = await openProject({ ...invocation, positionals: [file] }, { touch: false });
+  if (!project.ok) return printFailures(invocation, project.failure);
+  const diff = await diffOf(project.value, before, after);
+  if (!diff.ok) return printFailures(invocation, [diff.failure]);
+  if (invocation.flags['json'] === true) {
+    invocation.write(`${JSON.stringify(diffJson(diff.value), null, 2)}\n`);
+    return 0;
+  }
+  const style = styleOf(invocation.env, process.stdout);
+  invocation.write(diffText(diff.value, style, invocation.flags['all'] === true));
+  return 0;
+};
+
+async function diffOf(project: Project, before: string, after: string): Promise<Result<DiskDiff, Failure>> {
+  const was = await diskOf(project, before);
+  if (!was.ok) return was;
+  const is = await diskOf(project, after);
+  if (!is.ok) return is;
+  const [one, other] = [layersOf(was.value), layersOf(is.value)];
+  const shared = one.findIndex(({ digest }, index) => digest !== other[index]?.digest);
+  const sharedLayers = shared < 0 ? one.length : shared;
+  const side = (name: string, content: Content): DiffSide => {
+    const layers = layersOf(content);
+    const ownBytes = layers.slice(sharedLayers).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return { name, digest: content.digest, layers, ownBytes };
+  };
+  const compared = await compare(project, one, other, sharedLayers);
+  if (!compared.ok) return compared;
+  const sides = { before: side(before, was.value), after: side(after, is.value) };
+  return ok({ ...sides, sharedLayers, ...compared.value });
+}
+
+function layersOf(content: Content): LayeredContent['layers'] {
+  if (content.type === 'layers') return content.layers;
+  return [{ digest: content.digest, sizeBytes: content.sizeBytes }];
+}
+
+/** The disk that a name means: an output `disk`, or the one that is named after a dot, of the last step that is meant. */
+async function diskOf(project: Project, target: string): Promise<Result<Content, Failure>> {
+  const found = actionOf(project, target);
+  if (!found.ok) return found;
+  const { action, output } = found.value;
+  const result = await storedResult(project, action);
+  if (result === null) return fail({ code: 'no-result', stage: action.name, wanted: 'result' });
+  const artifact = result.artifacts.find(({ name }) => name === output);
+  if (artifact === undefined) {
+    const known = action.outputs.map(({ name }) => name);
+    return fail({ code: 'no-such-output', stage: action.name, output, known });
+  }
+  const { content } = artifact;
+  if (content.type === 'tree') {
+    const problem = `\`${output}\` of ${action.name} is a directory, not a disk`;
+    return fail({ code: 'stage-refused', problem, hint: 'name two disks' });
+  }
+  for (const { digest, sizeBytes } of layersOf(content))
+    if (!(await project.session.cache.blobs.has(digest, sizeBytes)))
+      return fail({ code: 'blob-missing', digest });
+  return ok(content);
+}
+
+function actionOf(
+  { plan }: Project,
+  target: string,
+): Result<{ readonly action: PlannedAction; readonly output: string }, Failure> {
+  const whole = selectActions(plan, [target]);
+  const dot = target.lastIndexOf('.');
+  const part = whole.ok || dot <= 0 ? whole : selectActions(plan, [target.slice(0, dot)]);
+  if (!part.ok) {
+    const [failure] = whole.ok ? part.failure : whole.failure;
+    return fail(failure as Failure);
+  }
+  const [action, another] = byStage(part.value.targets).map(lastOf);
+  if (action === undefined || another !== undefined) {
+    const problem = `${target} means several stages`;
+    return fail({ code: 'stage-refused', problem, hint: 'name one cell of the matrix: `image[arch=amd64]`' });
+  }
+  return ok({ action, output: whole.ok ? 'disk' : target.slice(dot + 1) });
+}
+
+/** Opens both disks and compares what is in them. */
+async function compare(
+  { host, session }: Project,
+  before: LayeredContent['layers'],
+  after: LayeredContent['layers'],
+  sharedLayers: number,
+): Promise<Result<Pick<DiskDiff, 'partitions' | 'touchedBytes'>, Failure>> {
+  const paths = [...before, ...after].map(({ digest }) => session.cache.blobs.pathOf(digest));
+  const path = paths[0] ?? '';
+  try {
+    return await withSources(host, paths, async (sources) => {
+      const [was, is] = [sources.slice(0, before.length), sources.slice(before.length)];
+      const touched = await touchedRanges(was, is, sharedLayers);
+      const [one, other] = [await openDisk(was), await openDisk(is)];
+      if (!one.ok)
+        return fail<Failure>({ code: 'disk-unusable', path, problem: `it has ${one.failure.problem}` });
+      if (!other.ok)
+        return fail<Failure>({
+          code: 'disk-unusable',
+          path: paths.at(-1) ?? '',
+          problem: `it has ${other.failure.problem}`,
+        });
+      const partitions = await diffDisks(one.value, other.value, touched);
+      return ok({ partitions, touchedBytes: sharedLayers === 0 ? null : sizeOf(touched) });
+    });
+  } catch (error) {
+    if (error instanceof DamagedDisk) return fail({ code: 'disk-unusable', path, problem: error.message });
+    throw error;
+  }
+}
+
+/** Below the layers that are not shared both disks are the same. */
+async function touchedRanges(
+  before: readonly ByteSource[],
+  after: readonly ByteSource[],
+  sharedLayers: number,
+): Promise<Ranges> {
+  if (sharedLayers === 0) return [[0, Number.POSITIVE_INFINITY]];
+  const own = [...before.slice(sharedLayers), ...after.slice(sharedLayers)];
+  return union(await Promise.all(own.map(writtenRanges)));
+}
