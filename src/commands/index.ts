@@ -12,11 +12,8 @@ const LOADERS: { readonly [name in CommandName]: () => Promise<CommandModule> } 
   graph: () => import('./graph.ts'),
   log: () => import('./log.ts'),
   get: () => import('./get.ts'),
-<<<<<<< HEAD
   shell: () => import('./shell.ts'),
-=======
   diff: () => import('./diff.ts'),
->>>>>>> a69a378 (bake diff: what changed between two disks, in files and in bytes)
   machine: () => import('./machine.ts'),
   cache: () => import('./cache.ts'),
   validate: () => import('./validate.ts'),

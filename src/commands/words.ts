@@ -94,7 +94,6 @@ export const COMMAND_WORDS = [
     examples: [['bake get qemu-install.disk --to /tmp/', 'an intermediate disk, to look at']],
   },
   {
-<<<<<<< HEAD
     name: 'shell',
     summary: 'Look into a disk that is in the cache: a machine, a login, and all changes dropped',
     usage: '[pipeline.yaml] <stage>[@step] [-- command…]',
@@ -109,7 +108,9 @@ export const COMMAND_WORDS = [
     examples: [
       ['bake shell ansible-provision@base', 'a prompt where the first playbook ended'],
       ["bake shell qemu-install -- 'df -h | grep root'", 'one command; the exit status is its own'],
-=======
+    ],
+  },
+  {
     name: 'diff',
     summary: 'Say what changed between two disks in the cache: files and bytes',
     usage: '[pipeline.yaml] <stage>[@step] <stage>[@step]',
@@ -122,7 +123,6 @@ export const COMMAND_WORDS = [
     examples: [
       ['bake diff provision@base provision@app', 'what the second step wrote'],
       ['bake diff qemu-install.disk provision', 'an output other than `disk` is named after a dot'],
->>>>>>> a69a378 (bake diff: what changed between two disks, in files and in bytes)
     ],
   },
   {
