@@ -144,6 +144,7 @@ async function execute(
     capture: options.quiet === true,
     signal: attempt.signal,
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    idleTimeoutMs: options.idleTimeoutMs,
     onLine(line, stream) {
       options.onLine?.(line);
       if (options.quiet === true && stream === 'stdout') return;
@@ -160,7 +161,12 @@ async function execute(
     const absent = ran.failure.errno === 'ENOENT';
     return fail(absent ? notFound(file, args, attempt) : ran.failure);
   }
-  const { exitCode } = ran.value;
+  const { exitCode, timedOut, wentSilent } = ran.value;
+  const tail = attempt.log.tail();
+  if (timedOut && options.timeoutMs !== undefined)
+    return fail({ code: 'stage-timeout', timeoutMs: options.timeoutMs, tail });
+  if (wentSilent && options.idleTimeoutMs !== undefined)
+    return fail({ code: 'command-silent', idleMs: options.idleTimeoutMs, tail });
   if (exitCode === null || !(options.exitCodes ?? [0]).includes(exitCode)) {
     return fail(commandFailed(file, args, ran.value, attempt));
   }

@@ -100,6 +100,8 @@ export interface ProcessOptions {
   readonly signal?: AbortSignal;
   readonly graceMs?: number;
   readonly timeoutMs?: number;
+  /** Ends it in the same way when it has said nothing for so long. */
+  readonly idleTimeoutMs?: number | undefined;
 }
 
 export interface AskOptions {
@@ -113,6 +115,8 @@ export interface ProcessEnd {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly timedOut: boolean;
+  /** It was ended because it had said nothing for too long. */
+  readonly wentSilent: boolean;
   readonly stdout: string;
 }
 

@@ -121,26 +121,53 @@ function follow(child: ChildProcess, group: number, options: ProcessOptions): Fo
           end();
         }, options.timeoutMs);
   const forget = onAbort(options.signal, end);
+  const silence = watchSilence(child, options.idleTimeoutMs, end);
 
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const exited = exitOf(child);
   const untilEnd = async (): Promise<ProcessEnd> => {
     const [exitCode, signal] = await exited;
     clearTimeout(timer);
+    silence.stop();
     await endLeftovers(group);
     clearTimeout(hardKill);
     forget();
     await closed;
-    return { exitCode, signal, timedOut, stdout: output.end() };
+    return { exitCode, signal, timedOut, wentSilent: silence.isOver(), stdout: output.end() };
   };
   const letGo = () => {
     clearTimeout(timer);
+    silence.stop();
     forget();
     child.unref();
     child.stdout?.destroy();
     child.stderr?.destroy();
   };
   return { ended: untilEnd(), letGo };
+}
+
+/** Calls `end` when a child has said nothing for too long. */
+function watchSilence(child: ChildProcess, limitMs: number | undefined, end: () => void) {
+  let isOver = false;
+  let timer: NodeJS.Timeout | undefined;
+  const stop = () => clearTimeout(timer);
+  if (limitMs !== undefined) {
+    const begin = () => {
+      stop();
+      timer = setTimeout(() => {
+        isOver = true;
+        end();
+      }, limitMs);
+    };
+    begin();
+    child.stdout?.on('data', begin);
+    child.stderr?.on('data', begin);
+    child.once('exit', () => {
+      child.stdout?.off('data', begin);
+      child.stderr?.off('data', begin);
+    });
+  }
+  return { stop, isOver: () => isOver };
 }
 
 function exitOf(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {

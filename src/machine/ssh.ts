@@ -35,6 +35,8 @@ export interface Ssh {
 export interface RunOptions {
   readonly input?: string;
   readonly timeoutMs?: number;
+  /** How long it may say nothing. */
+  readonly idleTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal;
   /** Keep the output out of the log: it is data. */
   readonly quiet?: boolean;
@@ -186,6 +188,7 @@ function sshOf(
       capture: options.quiet ?? false,
       ...(options.input === undefined ? {} : { input: options.input }),
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      idleTimeoutMs: options.idleTimeoutMs,
       onLine: (line) => {
         tail.push(line);
         if (tail.length > TAIL_LINES) tail.shift();

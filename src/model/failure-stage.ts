@@ -15,6 +15,8 @@ export type StageFailure =
     }
   | { readonly code: 'command-not-found'; readonly command: string; readonly package: string | null }
   | { readonly code: 'stage-timeout'; readonly timeoutMs: number; readonly tail: readonly string[] }
+  /** A command said nothing for longer than it may. */
+  | { readonly code: 'command-silent'; readonly idleMs: number; readonly tail: readonly string[] }
   | {
       readonly code: 'output-missing';
       readonly output: string;

@@ -7,6 +7,7 @@ import { fetchIsoStage } from './fetch-iso.ts';
 import { fileStep } from './file-step.ts';
 import type { StageKind } from './kind.ts';
 import { ovfPackStage } from './ovf-pack.ts';
+import { provisionStage } from './provision.ts';
 import { qcow2ToVmdkStage } from './qcow2-to-vmdk.ts';
 import { qemuInstallStage } from './qemu-install.ts';
 import { rebootStep } from './reboot-step.ts';
@@ -24,6 +25,7 @@ const KINDS: readonly StageKind[] = [
   qemuInstallStage as unknown as StageKind,
   ansibleProvisionStage as unknown as StageKind,
   shellProvisionStage as unknown as StageKind,
+  provisionStage as unknown as StageKind,
   qcow2ToVmdkStage as unknown as StageKind,
   ovfPackStage as unknown as StageKind,
   checksumsStage as unknown as StageKind,

@@ -134,6 +134,8 @@ export interface ExecOptions {
   /** Keep the output out of the log: it is data, returned in `stdout`. */
   readonly quiet?: boolean;
   readonly timeoutMs?: number;
+  /** How long it may say nothing. */
+  readonly idleTimeoutMs?: number | undefined;
 }
 
 export interface ExecResult {

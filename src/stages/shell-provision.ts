@@ -1,7 +1,7 @@
 /** The kind `shell-provision`: boots a disk, runs scripts in it through ssh, each as a step, and keeps the disk. */
 import { z } from 'zod';
-import { type ArtifactOption, defineStage } from './kind.ts';
-import { chainOf, milliseconds, nameOfFile, runsAsSteps, type StepDraft } from './machine/chain.ts';
+import { defineStage } from './kind.ts';
+import { chainOf, milliseconds, nameOfArtifact, runsAsSteps, type StepDraft } from './machine/chain.ts';
 import { sshProblems } from './machine/options.ts';
 import {
   provisionOptions,
@@ -78,7 +78,7 @@ function draftsOf(given: z.output<typeof options>): readonly StepDraft[] {
   });
   const scripts = [
     ...(given.inline.length === 0 ? [] : [shell('inline', { inline: given.inline })]),
-    ...given.scripts.map((script) => shell(nameOf(script), { script })),
+    ...given.scripts.map((script) => shell(nameOfArtifact(script), { script })),
   ];
   const [first, ...others] = scripts;
   const paused = first && {
@@ -90,8 +90,4 @@ function draftsOf(given: z.output<typeof options>): readonly StepDraft[] {
     ...(paused ? [paused, ...others] : []),
     ...(given.reboot ? [{ name: 'reboot', kind: 'reboot-step', options: {} }] : []),
   ];
-}
-
-function nameOf(script: ArtifactOption): string {
-  return '$file' in script ? nameOfFile(script.$file) : script.$artifact.output;
 }

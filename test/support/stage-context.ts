@@ -106,6 +106,7 @@ export async function stageContext(settings: TestContextSettings = {}): Promise<
         signal,
         ...(options.input === undefined ? {} : { input: options.input }),
         ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+        idleTimeoutMs: options.idleTimeoutMs,
         onLine: (line, stream) => {
           if (options.quiet !== true || stream === 'stderr') lines.push(line);
           options.onLine?.(line);

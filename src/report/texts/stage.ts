@@ -59,6 +59,15 @@ export const stageTexts: Texts<StageFailure> = {
       state: NOTHING_STORED,
     }),
   },
+  'command-silent': {
+    doc: 'A command said nothing for longer than `idle_timeout` and was ended.',
+    text: (failure) => ({
+      summary: `it said nothing for ${formatDuration(failure.idleMs)}, its \`idle_timeout\`, and was ended`,
+      excerpts: tail(failure.tail),
+      hint: 'raise `idle_timeout` if it is meant to be silent for so long',
+      state: NOTHING_STORED,
+    }),
+  },
   'output-missing': {
     doc: 'A stage ended well but did not leave a file that it declares under `outputs`.',
     text: (failure) => ({

@@ -1,6 +1,6 @@
 /** Options of a playbook, wherever it is run. */
 import { z } from 'zod';
-import { milliseconds } from '../machine/chain.ts';
+import { limitsOf } from '../machine/chain.ts';
 import { checkoutPath } from '../machine/options.ts';
 import { duration } from '../options.ts';
 
@@ -35,16 +35,19 @@ export const ansibleOptions = {
   skip_tags: z.array(z.string()).prefault([]).describe('No tasks with these tags'),
   verbosity: z.int().min(0).max(4).prefault(0).describe('How much Ansible says: 4 is `-vvvv`'),
   timeout: duration().prefault('2h').describe('Time limit of each playbook'),
+  idle_timeout: duration()
+    .optional()
+    .describe('How long Ansible may say nothing, so longer than the slowest task; no limit when absent'),
 } as const;
 
 const schema = z.strictObject(ansibleOptions);
 
 /** Names, for `unhashed`. */
-export const UNHASHED_ANSIBLE_OPTIONS = ['verbosity', 'timeout'] as const;
+export const UNHASHED_ANSIBLE_OPTIONS = ['verbosity', 'timeout', 'idle_timeout'] as const;
 
 /** The options of a playbook as those of its step, before defaults. */
 export function ansibleStepOptions(given: z.output<typeof schema>): { readonly [name: string]: unknown } {
   const names = Object.keys(ansibleOptions) as (keyof typeof ansibleOptions)[];
   const own = Object.fromEntries(names.map((name) => [name, given[name]]));
-  return { ...own, timeout: milliseconds(given.timeout) };
+  return { ...own, ...limitsOf(given) };
 }

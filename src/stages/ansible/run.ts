@@ -102,6 +102,7 @@ async function play(
         cwd: context.files,
         env: setup.env,
         timeoutMs: options.timeout,
+        idleTimeoutMs: options.idle_timeout,
         onLine: (line) => {
           tail.push(line);
           if (tail.length > TAIL_LINES) tail.shift();

@@ -1,5 +1,5 @@
 /** Makes the chain of steps of a provisioning stage: each in the disk that the one before left, the last one ends the machine. */
-import { PREVIOUS_STEP, type StepDefinition } from '../kind.ts';
+import { type ArtifactOption, PREVIOUS_STEP, type StepDefinition } from '../kind.ts';
 import { machineOptions, type ProvisionOptions } from './provision-options.ts';
 
 /** A step before it is given its machine. */
@@ -36,11 +36,25 @@ export function milliseconds(value: number): string {
   return `${value}ms`;
 }
 
+/** Time limits in that form. */
+export function limitsOf(limits: { readonly timeout: number; readonly idle_timeout?: number | undefined }) {
+  const { timeout, idle_timeout: idle } = limits;
+  return {
+    timeout: milliseconds(timeout),
+    ...(idle === undefined ? {} : { idle_timeout: milliseconds(idle) }),
+  };
+}
+
 /** A name for a step that runs a file. */
 export function nameOfFile(path: string): string {
   const file = path.slice(path.lastIndexOf('/') + 1);
   const dot = file.lastIndexOf('.');
   return dot > 0 ? file.slice(0, dot) : file;
+}
+
+/** A name for a step that runs an artifact. */
+export function nameOfArtifact(script: ArtifactOption): string {
+  return '$file' in script ? nameOfFile(script.$file) : script.$artifact.output;
 }
 
 function machineOf(options: ProvisionOptions, isFirst: boolean): StepDraft['options'] {

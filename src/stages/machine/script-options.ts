@@ -1,7 +1,7 @@
 /** Options of a shell script that runs in a guest, wherever it is asked for. */
 import { z } from 'zod';
 import { duration } from '../options.ts';
-import { milliseconds } from './chain.ts';
+import { limitsOf } from './chain.ts';
 
 export const scriptOptions = {
   environment: z
@@ -25,6 +25,7 @@ export const scriptOptions = {
     .prefault(false)
     .describe('A script may cut the connection, for example by rebooting; the next one waits for a login'),
   timeout: duration().prefault('1h').describe('Time limit of each script'),
+  idle_timeout: duration().optional().describe('How long a script may say nothing; no limit when absent'),
 } as const;
 
 const schema = z.strictObject(scriptOptions);
@@ -33,11 +34,11 @@ const schema = z.strictObject(scriptOptions);
 export type ScriptOptions = z.output<typeof schema>;
 
 /** Names, for `unhashed`. */
-export const UNHASHED_SCRIPT_OPTIONS = ['timeout'] as const;
+export const UNHASHED_SCRIPT_OPTIONS = ['timeout', 'idle_timeout'] as const;
 
 /** The options of a script as those of its step, before defaults. */
 export function scriptStepOptions(given: ScriptOptions): { readonly [name: string]: unknown } {
   const names = Object.keys(scriptOptions) as (keyof ScriptOptions)[];
   const own = Object.fromEntries(names.map((name) => [name, given[name]]));
-  return { ...own, timeout: milliseconds(given.timeout) };
+  return { ...own, ...limitsOf(given) };
 }

@@ -31,13 +31,14 @@ export async function runScript(
   const sent = await guest.machine.during(during, () => guest.ssh().upload(path, REMOTE));
   if (!sent.ok) return sent;
   context.log(`running ${title}`);
-  const runOptions = { timeoutMs: options.timeout };
+  const runOptions = { timeoutMs: options.timeout, idleTimeoutMs: options.idle_timeout };
   const ran = options.become
     ? await guest.runAsRoot(commandOf(options), during, runOptions)
     : await guest.run(commandOf(options), during, runOptions);
   if (!ran.ok) return ran;
-  const { exitCode, tail, timedOut } = ran.value;
+  const { exitCode, tail, timedOut, wentSilent } = ran.value;
   if (timedOut) return fail({ code: 'stage-timeout', timeoutMs: options.timeout, tail });
+  if (wentSilent) return fail({ code: 'command-silent', idleMs: options.idle_timeout ?? 0, tail });
   const disconnected = exitCode === CONNECTION_LOST || exitCode === null;
   const valid = exitCode !== null && options.valid_exit_codes.includes(exitCode);
   // A script that reboots may still end well before the connection is cut.
