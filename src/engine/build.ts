@@ -118,7 +118,8 @@ function finishedAction(settled: Settled): FinishedAction {
     durationMs: settled.durationMs,
     storedDurationMs: settled.outcome === 'built' ? null : (result?.durationMs ?? null),
     outputs: (result?.artifacts ?? []).map((artifact) => ({
-      artifact,
+      // What is told of a disk that was put into the checkout is told of the file that lies there.
+      artifact: { ...artifact, content: settled.placed[artifact.name]?.flat ?? artifact.content },
       placedAt: placedAt(action, artifact),
     })),
     logFile: settled.logFile,

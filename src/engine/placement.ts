@@ -1,6 +1,6 @@
 /** The outputs that a user finds in the checkout: whether they are as they should be, and putting them there. */
 import type { Stamp } from '../host/host.ts';
-import type { Artifact, TreeEntry } from '../model/artifact.ts';
+import type { Artifact, FileContent, TreeEntry } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
 import type { Session } from './session.ts';
@@ -53,10 +53,10 @@ export async function placeArtifact(session: Session, artifact: Artifact): Promi
 }
 
 /** The stamps of artifacts as they lie in the checkout now. */
-export function placedOutputs(
+export async function placedOutputs(
   session: Session,
   artifacts: readonly Artifact[],
-): { readonly [output: string]: PlacedOutput } {
+): Promise<{ readonly [output: string]: PlacedOutput }> {
   const placed: Record<string, PlacedOutput> = {};
   for (const { name, path, content } of artifacts) {
     const paths = [path];
@@ -69,9 +69,16 @@ export function placedOutputs(
       if (stamp === null) return [];
       return [[file, stamp.sizeBytes, stamp.mtimeMs, stamp.ctimeMs, stamp.inode]];
     });
-    placed[name] = { digest: content.digest, files };
+    const flat = content.type === 'layers' ? await flatAt(session, path) : null;
+    placed[name] = { digest: content.digest, files, ...(flat === null ? {} : { flat }) };
   }
   return placed;
+}
+
+/** The one file that layers were made into; null when it is gone already. */
+async function flatAt(session: Session, path: string): Promise<FileContent | null> {
+  const digest = await session.cache.digestOf(session.looks.absolute(path));
+  return digest.ok ? { type: 'file', ...digest.value, executable: false } : null;
 }
 
 async function holds(session: Session, artifact: Artifact, stamp: Stamp): Promise<boolean> {

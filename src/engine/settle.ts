@@ -343,13 +343,13 @@ export class Settler {
     return lastResult(this.#session, action);
   }
 
-  #good(
+  async #good(
     { prepared, pinned, startedAtMs }: Underway,
     outcome: 'fresh' | 'restored' | 'built',
     result: Pick<ActionResult, 'artifacts' | 'durationMs'>,
     reasons: readonly string[],
     ran: boolean,
-  ): Settled {
+  ): Promise<Settled> {
     const { action } = prepared;
     return {
       action,
@@ -359,7 +359,7 @@ export class Settler {
       durationMs: this.#session.host.clock.nowMs() - startedAtMs,
       pinned,
       result,
-      placed: action.placed ? placedOutputs(this.#session, result.artifacts) : {},
+      placed: action.placed ? await placedOutputs(this.#session, result.artifacts) : {},
       logFile: ran ? this.#ownLog(action) : null,
       failure: null,
     };

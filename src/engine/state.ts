@@ -1,5 +1,6 @@
 /** What a checkout remembers of its last runs: for each action its last good fingerprint, how long it took, and what was placed. */
 import type { Files, Stamp } from '../host/host.ts';
+import type { FileContent } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
 import type { ToolMemo } from './tools.ts';
 
@@ -10,6 +11,8 @@ export interface PlacedOutput {
   readonly digest: Digest;
   /** The file, or everything in the directory, itself included. */
   readonly files: readonly PlacedFile[];
+  /** The file itself where the content is made of layers: what a reader finds there. */
+  readonly flat?: FileContent;
 }
 
 export interface ActionState {

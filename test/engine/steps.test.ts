@@ -1,4 +1,5 @@
 /** Steps through the whole engine: what runs again, what goes on from step to step, and what is kept beside the layers. */
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -237,6 +238,30 @@ describe('layers and side files', () => {
       after: 'built',
     });
     expect(readFileSync(join(rig.directory, 'loud.txt'), 'utf8')).toBe('0ABC');
+  });
+
+  it('are one plain file in the checkout, of which is told what lies there', async () => {
+    await using rig = await rigWith({
+      'pipeline.yaml': `bake: 1
+name: flat
+stages:
+  disk: { uses: chain, with: { disk: base.img, overlay: true }, outputs: { disk: dist/disk.qcow2 } }
+`,
+      'base.img': 'a'.repeat(2 ** 20),
+    });
+    const built = await rig.run();
+    const file = join(rig.directory, 'dist/disk.qcow2');
+    const [output] = built.finished.flatMap(({ outputs }) => outputs);
+    const digest = realHost().hashing.digestBytes(readFileSync(file));
+    expect(output?.artifact.content).toMatchObject({ type: 'file', digest, sizeBytes: statSync(file).size });
+    execFileSync('qemu-img', ['convert', '-O', 'raw', file, join(rig.directory, 'raw')]);
+    expect(readFileSync(join(rig.directory, 'raw'), 'utf8')).toBe('a'.repeat(2 ** 19) + 'b'.repeat(2 ** 19));
+    const again = await rig.run();
+    expect(again.outcomes).toEqual({ 'disk@end': 'fresh' });
+    expect(again.finished[0]?.outputs).toEqual(built.finished[0]?.outputs);
+    rmSync(file);
+    expect((await rig.run()).outcomes).toEqual({ 'disk@end': 'restored' });
+    expect(realHost().hashing.digestBytes(readFileSync(file))).toBe(digest);
   });
 
   it('are for their owner alone, and enter no fingerprint', async () => {

@@ -2,9 +2,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ok } from '../../src/model/result.ts';
+import type { Failure } from '../../src/model/failure.ts';
+import { ok, type Result } from '../../src/model/result.ts';
 import { kindsOf, stageKind, stageKinds } from '../../src/stages/index.ts';
-import type { ArtifactOption, Live, StageContext, StageKind } from '../../src/stages/kind.ts';
+import type { ArtifactOption, Live, StageContext, StageKind, StageReturn } from '../../src/stages/kind.ts';
 import { defineStage, PREVIOUS_STEP } from '../../src/stages/kind.ts';
 import { artifact, text } from '../../src/stages/options.ts';
 
@@ -91,10 +92,11 @@ const endStep = defineStage({
   description: '',
   example: '',
   internal: true,
-  options: z.strictObject({ disk: artifact() }),
+  options: z.strictObject({ disk: artifact(), overlay: z.boolean() }),
   outputs,
   tools: () => [],
-  async run({ disk }, context) {
+  async run({ disk, overlay }, context) {
+    if (overlay) return leaveOverlay(disk, context);
     happened.push(`${context.action} ${await begin(disk, context)}`);
     const all = context.input(disk).layers.map((path) => readFileSync(path, 'utf8'));
     writeFileSync(context.output('disk'), all.join(''));
@@ -102,22 +104,39 @@ const endStep = defineStage({
   },
 });
 
+/** A real disk on top of a real one, in which the second half is written. */
+async function leaveOverlay(
+  disk: ArtifactOption,
+  context: StageContext,
+): Promise<Result<StageReturn, Failure>> {
+  const top = context.output('disk');
+  const made = await context.exec('qemu-img', ['create', '-f', 'qcow2', top, '1M']);
+  const write = ['-f', 'qcow2', '-c', 'write -P 0x62 512k 512k', top];
+  const written = made.ok ? await context.exec('qemu-io', write) : made;
+  return written.ok ? ok({ layered: { disk: context.input(disk) } }) : written;
+}
+
 const chain = defineStage({
   name: 'chain',
   version: 1,
   summary: 'A chain of steps',
   description: '',
   example: '',
-  options: z.strictObject({ disk: artifact(), files: z.array(artifact()), note: text().optional() }),
+  options: z.strictObject({
+    disk: artifact(),
+    files: z.array(artifact()).prefault([]),
+    note: text().optional(),
+    overlay: z.boolean().prefault(false),
+  }),
   outputs,
   tools: () => [],
-  steps: ({ disk, files, note }) => [
+  steps: ({ disk, files, note, overlay }) => [
     ...files.map((file, at) => ({
       name: '$file' in file ? file.$file.replace(/\.\w+$/, '') : `step-${at + 1}`,
       kind: 'link-step',
       options: { disk: at === 0 ? disk : previous(), file, note },
     })),
-    { name: 'end', kind: 'end-step', options: { disk: previous() } },
+    { name: 'end', kind: 'end-step', options: { disk: files.length === 0 ? disk : previous(), overlay } },
   ],
   run: async () => {
     throw new Error('a stage with steps does not run itself');
