@@ -51,6 +51,8 @@ export interface Machine {
   showRequests(requests: readonly string[]): void;
   /** Leaves it to the user: it goes on when bake ends, and `end` only lets go of it. Its console is then heard by its log file alone. */
   release(): ProcessIdentity;
+  /** Fires when it is released: programs that talk to it for bake end. */
+  readonly released: AbortSignal;
   /** Ends it at once, whatever the guest does. Its disk is worthless afterwards, unless it had powered off. Idempotent. */
   end(): Promise<void>;
 }
@@ -175,7 +177,7 @@ async function machineOf(
   const { qmp } = connected;
   let requests: readonly string[] = [];
   let phase: string | null = null;
-  let released = false;
+  const released = new AbortController();
   const serial = watchSerial((line) => {
     context.log(`serial: ${line}`);
     if (phase !== null && line.trim() !== '') context.progress(`${phase}: ${line.trim()}`);
@@ -255,12 +257,14 @@ async function machineOf(
     showRequests: (made) => {
       requests = made;
     },
+    released: released.signal,
     release() {
-      released = true;
-      return process.release();
+      const identity = process.release();
+      released.abort();
+      return identity;
     },
     async end() {
-      if (!released) {
+      if (!released.signal.aborted) {
         process.kill('SIGKILL');
         await ended;
       }

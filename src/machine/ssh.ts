@@ -67,7 +67,7 @@ export async function openSsh(
     const banner = await context.host.sockets.greeting(machine.sshPort, 5_000);
     if (banner?.startsWith('SSH-')) {
       answered = true;
-      const master = await startMaster(context, login, args, signal);
+      const master = await startMaster(context, machine, login, args, signal);
       if (!master.ok) return master;
       if (master.value.process)
         return ok(sshOf(context, machine, login, args, command, master.value.process));
@@ -116,6 +116,7 @@ function commonArguments(machine: Machine, login: SshLogin): readonly string[] {
 /** The connection that all others go through: a process of ours, so that it ends with us. Null with what ssh said when it does not let us in. */
 async function startMaster(
   context: MachineContext,
+  machine: Machine,
   login: SshLogin,
   args: readonly string[],
   signal: AbortSignal,
@@ -144,7 +145,7 @@ async function startMaster(
     {
       cwd: context.scratch,
       env: login.env,
-      signal: context.signal,
+      signal: AbortSignal.any([context.signal, machine.released]),
       graceMs: 1_000,
       onLine: (line, stream) => {
         if (stream === 'stdout' && line === 'ready') tellReady(true);

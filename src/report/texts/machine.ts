@@ -20,7 +20,7 @@ function seen(guest: GuestView): {
   if (guest.screenshot !== null) details.push(`its screen: ${guest.screenshot}`);
   if (guest.serialLog !== null) details.push(`its whole serial console: ${guest.serialLog}`);
   if (guest.serial.length === 0)
-    details.push('its serial console stayed silent: boot it with `console=ttyS0` to see more');
+    details.push('its serial console said nothing; a system that is booted with `console=ttyS0` does');
   return {
     details,
     excerpts: [
