@@ -49,6 +49,7 @@ async function end(
   const what = given.generalize ? '(generalize)' : '(the removal of the temporary key)';
   const tidied = await tidyUp(guest, script, what);
   if (!tidied.ok) return tidied;
+  context.log('powering off');
   const off = await shutDown(standing.context, machine, guest, given.shutdown);
   if (!off.ok) return off;
   const left = await leaveDisk(given, context, standing);

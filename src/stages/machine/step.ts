@@ -115,6 +115,7 @@ async function saveMemory(
   efivars: string | null,
 ): Promise<string | null> {
   const { files, hashing } = context.host;
+  context.log('the layer is complete; saving the memory of the machine');
   context.progress('saving the memory');
   const directory = join(context.scratch, 'checkpoint');
   const made = await files.makeDirectory(directory, 0o700);
