@@ -26,11 +26,11 @@ esac
 while :; do /bin/busybox sleep 1000; done
 `;
 
-/** Lives as long as the bundle of this test run, and is removed with it. */
+/** Lives as long as the bundle of this test run, and is removed with it, unless `BAKE_TEST_GUESTS` names a directory to keep. */
 function directory(): string {
   const program = process.env['BAKE_TEST_PROGRAM'];
   if (program === undefined) throw new Error('the global setup has not run');
-  const path = join(dirname(program), 'guests');
+  const path = process.env['BAKE_TEST_GUESTS'] ?? join(dirname(program), 'guests');
   mkdirSync(path, { recursive: true });
   return path;
 }

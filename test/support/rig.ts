@@ -75,6 +75,7 @@ export interface SummaryStage {
     readonly name: string;
     readonly path: string | null;
     readonly digest: string;
+    readonly sizeBytes: number;
   }[];
   readonly log: string | null;
   readonly failure: { readonly code: string; readonly [fact: string]: unknown } | null;
