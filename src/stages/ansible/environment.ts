@@ -1,11 +1,11 @@
 /** Ansible's surroundings for one stage: inventory, variables and a pinned environment, so that nothing of the user's own setup counts. */
 import { join } from 'node:path';
-import type { Ssh } from '../../machine/ssh.ts';
 import type { Failure } from '../../model/failure.ts';
 import { ok, type Result } from '../../model/result.ts';
 import { quoteWords } from '../../model/shell-words.ts';
 import type { AnsibleOptions } from '../ansible-step.ts';
 import type { StageContext } from '../kind.ts';
+import type { Guest } from '../machine/guest.ts';
 
 export interface AnsibleSetup {
   readonly env: { readonly [name: string]: string };
@@ -49,7 +49,6 @@ export async function ansibleEnvironment(
     ANSIBLE_PIPELINING: 'true',
     ANSIBLE_FORKS: '1',
     ANSIBLE_TIMEOUT: '60',
-    ANSIBLE_PYTHON_INTERPRETER: 'auto_silent',
     PYTHONDONTWRITEBYTECODE: '1',
   });
 }
@@ -58,9 +57,10 @@ export async function ansibleEnvironment(
 export async function ansibleSetup(
   options: AnsibleOptions,
   context: StageContext,
-  ssh: Ssh,
+  guest: Guest,
   env: { readonly [name: string]: string },
 ): Promise<Result<AnsibleSetup, Failure>> {
+  const ssh = guest.ssh();
   const inventory = join(context.scratch, 'ansible', 'inventory.json');
   const variables = join(context.scratch, 'ansible', 'variables.json');
   const password =
@@ -89,6 +89,7 @@ export async function ansibleSetup(
   return ok({
     env: {
       ...env,
+      ANSIBLE_PYTHON_INTERPRETER: (await knownPython(guest)) ?? 'auto_silent',
       ...Object.fromEntries(
         Object.entries(ssh.env).filter(([name]) => name.startsWith('SSH_') || name === 'DISPLAY'),
       ),
@@ -102,4 +103,21 @@ export async function ansibleSetup(
       ...(options.verbosity > 0 ? [`-${'v'.repeat(options.verbosity)}`] : []),
     ],
   });
+}
+
+/**
+ * Distributions for which Ansible has one answer, which it takes two programs in the guest to find, once in each playbook:
+ * under emulation more than a second.
+ */
+const KNOWN_PYTHON = `. /etc/os-release
+case "$ID:\${VERSION_ID%%.*}" in
+  debian:1[0-9] | ubuntu:1[68] | ubuntu:2? | fedora:* | rhel:9 | centos:9 | almalinux:9 | rocky:9)
+    [ ! -x /usr/bin/python3 ] || echo /usr/bin/python3 ;;
+esac`;
+
+/** The interpreter that Ansible would find by itself; null when it has to look. */
+async function knownPython(guest: Guest): Promise<string | null> {
+  const asked = await guest.run(KNOWN_PYTHON, 'while it was asked what system it is', { quiet: true });
+  const said = asked.ok && asked.value.exitCode === 0 ? asked.value.stdout.trim() : '';
+  return said === '' ? null : said;
 }

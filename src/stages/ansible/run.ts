@@ -18,22 +18,36 @@ export async function runPlaybook(
   options: AnsibleOptions,
   context: StageContext,
 ): Promise<Result<StageReturn, Failure>> {
+  return await inStep(
+    options,
+    context,
+    async (guest, { env, total }) => {
+      const setup = await ansibleSetup(options, context, guest, env);
+      if (!setup.ok) return setup;
+      const played = await play(total, context, options, guest, setup.value);
+      if (!played.ok) return played;
+      // A playbook that rebooted the machine has cut bake's own connection; what follows needs one that works.
+      return (await guest.bootId()) === null
+        ? await guest.logInAgain('usable', null, options.ssh.timeout)
+        : ok(undefined);
+    },
+    () => prepare(options, context),
+  );
+}
+
+interface Prepared {
+  readonly env: AnsibleSetup['env'];
+  /** Tasks that are known of before the play. */
+  readonly total: number;
+}
+
+async function prepare(options: AnsibleOptions, context: StageContext): Promise<Result<Prepared, Failure>> {
   const env = await ansibleEnvironment(options, context);
   if (!env.ok) return env;
   const installed = await installRequirements(options, context, env.value);
   if (!installed.ok) return installed;
   const total = await countTasks(options, context, env.value);
-  if (!total.ok) return total;
-  return await inStep(options, context, async (guest) => {
-    const setup = await ansibleSetup(options, context, guest.ssh(), env.value);
-    if (!setup.ok) return setup;
-    const played = await play(total.value, context, options, guest, setup.value);
-    if (!played.ok) return played;
-    // A playbook that rebooted the machine has cut bake's own connection; what follows needs one that works.
-    return (await guest.bootId()) === null
-      ? await guest.logInAgain('usable', null, options.ssh.timeout)
-      : ok(undefined);
-  });
+  return total.ok ? ok({ env: env.value, total: total.value }) : total;
 }
 
 async function installRequirements(

@@ -97,11 +97,12 @@ export class Standing implements Live {
 
 /**
  * A machine at `options.disk` that `context` may work with, however that is had most quickly. It is the caller's, to be
- * handed on or disposed of.
+ * handed on or disposed of. Nothing is booted unless `ready` ends well: what goes on or resumes costs less than waiting for it.
  */
 export async function standAt(
   options: StandingOptions,
   context: StandingContext,
+  ready: Promise<Result<unknown, Failure>> = Promise.resolve(ok(undefined)),
 ): Promise<Result<Standing, Failure>> {
   const accelerator = await chooseAccelerator(context, options.accelerator);
   const kind = await kindOf(options, context, accelerator);
@@ -110,6 +111,8 @@ export async function standAt(
   const resumed = await resume(options, context, accelerator, kind);
   if (resumed.ok && resumed.value !== null) return ok(resumed.value);
   if (!resumed.ok) return resumed;
+  const isReady = await ready;
+  if (!isReady.ok) return isReady;
   return await boot(options, context, accelerator, kind);
 }
 

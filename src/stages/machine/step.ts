@@ -10,16 +10,30 @@ import { settleScript } from './farewell.ts';
 import type { Guest } from './guest.ts';
 import { factsOf, type Standing, type StandingOptions, standAt } from './standing.ts';
 
-/** Does `work` in a machine at the disk, and leaves what it wrote as a layer on top. */
-export function inStep(
+/**
+ * Does `work` in a machine at the disk, and leaves what it wrote as a layer on top. `prepare` is what can be done, and go
+ * wrong, without the machine: its value goes to the work.
+ */
+export async function inStep<T = undefined>(
   options: StandingOptions,
   context: StageContext,
-  work: (guest: Guest) => Promise<Result<void, Failure>>,
+  work: (guest: Guest, prepared: T) => Promise<Result<void, Failure>>,
+  prepare: () => Promise<Result<T, Failure>> = () => Promise.resolve(ok(undefined as T)),
 ): Promise<Result<StageReturn, Failure>> {
-  return withMachine(options, context, async (standing) => {
-    const worked = await work(standing.guest);
-    return worked.ok ? await cutLayer(standing, options, context) : worked;
-  });
+  const ready = prepare();
+  const stepped = await withMachine(
+    options,
+    context,
+    async (standing) => {
+      const prepared = await ready;
+      if (!prepared.ok) return prepared;
+      const worked = await work(standing.guest, prepared.value);
+      return worked.ok ? await cutLayer(standing, options, context) : worked;
+    },
+    ready,
+  );
+  await ready;
+  return stepped;
 }
 
 /** Gets a machine at the disk; when what is done in it fails it is ended, or kept if the user wants that. */
@@ -27,8 +41,9 @@ export async function withMachine(
   options: StandingOptions,
   context: StageContext,
   use: (standing: Standing) => Promise<Result<StageReturn, Failure>>,
+  ready?: Promise<Result<unknown, Failure>>,
 ): Promise<Result<StageReturn, Failure>> {
-  const standing = await standAt(options, context);
+  const standing = await standAt(options, context, ready);
   if (!standing.ok) return standing;
   let used: Result<StageReturn, Failure> | null = null;
   try {
