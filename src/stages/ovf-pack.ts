@@ -10,6 +10,7 @@ import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import { checkOvfOptions, ovfOptions, ovfPackage, packageBaseName } from './images/ovf-options.ts';
+import { unlessStopped } from './images/unless-stopped.ts';
 import type { StageContext, StagedInput } from './kind.ts';
 import { defineStage } from './kind.ts';
 
@@ -111,10 +112,6 @@ async function packOva(
 ): Promise<Result<void, Failure>> {
   const total = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
   let copied = 0;
-  const onBytes = (count: number) => {
-    copied += count;
-    context.progress('packing', copied / total);
-  };
   const sources = disks.map(
     (disk): OvaDisk<Failure> => ({
       name: disk.href,
@@ -122,10 +119,17 @@ async function packOva(
       read: (copy) => context.host.files.withReader(disk.path, copy),
     }),
   );
-  const written = await context.host.files.withWriter(context.output('ova'), (sink) =>
-    writeOva(sink, texts, sources, onBytes),
-  );
-  return written.ok ? written.value : written;
+  return await unlessStopped(context.signal, async (check) => {
+    const onBytes = (count: number) => {
+      check();
+      copied += count;
+      context.progress('packing', copied / total);
+    };
+    const written = await context.host.files.withWriter(context.output('ova'), (sink) =>
+      writeOva(sink, texts, sources, onBytes),
+    );
+    return written.ok ? written.value : written;
+  });
 }
 
 async function packDirectory(

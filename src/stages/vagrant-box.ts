@@ -19,6 +19,7 @@ import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import { ovfOptions, ovfPackage } from './images/ovf-options.ts';
+import { unlessStopped } from './images/unless-stopped.ts';
 import type { StageContext, StagedInput } from './kind.ts';
 import { defineStage } from './kind.ts';
 import { artifact, size } from './options.ts';
@@ -97,24 +98,30 @@ stages:
       if (!disk.ok) return disk;
       disks.push(disk.value);
     }
-    const written = await context.host.files.withWriter(context.output('box'), async (sink) => {
-      const gzip = await gzipSink(sink, given.compression);
-      const onBytes = progressOf(context, disks);
-      for (const [name, text] of boxTexts(given, disks)) {
-        const bytes = new Uint8Array(Buffer.from(text, 'utf8'));
-        await writeTarEntry(gzip, { name, sizeBytes: bytes.length }, bytesSource(bytes));
-      }
-      for (const disk of disks) {
-        const copied = await context.host.files.withReader(disk.path, (source) =>
-          writeTarEntry(gzip, disk, source, onBytes),
-        );
-        if (!copied.ok) return copied;
-      }
-      await endTar(gzip);
-      await gzip.end();
-      return ok({});
+    return await unlessStopped(context.signal, async (check) => {
+      const written = await context.host.files.withWriter(context.output('box'), async (sink) => {
+        const gzip = await gzipSink(sink, given.compression);
+        const progress = progressOf(context, disks);
+        const onBytes = (count: number) => {
+          check();
+          progress(count);
+        };
+        for (const [name, text] of boxTexts(given, disks)) {
+          const bytes = new Uint8Array(Buffer.from(text, 'utf8'));
+          await writeTarEntry(gzip, { name, sizeBytes: bytes.length }, bytesSource(bytes));
+        }
+        for (const disk of disks) {
+          const copied = await context.host.files.withReader(disk.path, (source) =>
+            writeTarEntry(gzip, disk, source, onBytes),
+          );
+          if (!copied.ok) return copied;
+        }
+        await endTar(gzip);
+        await gzip.end();
+        return ok({});
+      });
+      return written.ok ? written.value : written;
     });
-    return written.ok ? written.value : written;
   },
 });
 

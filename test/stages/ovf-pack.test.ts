@@ -208,6 +208,19 @@ describe('an appliance of nine disks with UEFI', () => {
   });
 });
 
+it('ends in the middle of the copy when it has to stop', async () => {
+  const stop = new AbortController();
+  await using context = await stageContext({ inputs: { disk: vmdk }, signal: stop.signal });
+  const options = ovfPackStage.options.parse({ disk: { $file: 'disk' }, ...PRODUCT });
+  const running = ovfPackStage.run(options, context);
+  stop.abort();
+  expect(await running).toMatchObject({
+    ok: false,
+    failure: { code: 'stage-refused', problem: 'it was stopped' },
+  });
+  expect(context.activities).toEqual([]);
+});
+
 describe('what cannot be packed', () => {
   const options = (more: object) => ovfPackStage.options.parse({ ...PRODUCT, ...more });
 
