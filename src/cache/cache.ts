@@ -1,4 +1,5 @@
 /** The two stores of the cache as interfaces: async and digest-based, so that a remote cache is one more implementation. */
+import type { Stamp } from '../host/host.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Content, TreeEntry } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
@@ -82,6 +83,10 @@ export interface Cache {
   makeWorkspace(): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
   /** Digest of a file of the checkout, from the hash memo when its stamp is unchanged. */
   digestOf(path: string): Promise<Result<{ readonly digest: Digest; readonly sizeBytes: number }, Failure>>;
+  /** The same for many files whose stamps were just taken, in their order. */
+  digestsOf(
+    files: readonly { readonly path: string; readonly stamp: Stamp }[],
+  ): Promise<Result<readonly Digest[], Failure>>;
   /** Absolute directory in which this cache keeps what belongs to one checkout: state, compiled plan, logs. */
   checkoutDirectory(root: string): string;
   /** Writes what was remembered. */

@@ -9,6 +9,7 @@ import { fail, ok, type Result } from '../model/result.ts';
 import { localActions } from './actions.ts';
 import { localBlobs } from './blobs.ts';
 import type { BlobStore, Cache } from './cache.ts';
+import { digestsOf } from './digests.ts';
 import { markUsed } from './last-use.ts';
 import { lockFingerprint } from './locks.ts';
 import { openMemo } from './memo.ts';
@@ -108,6 +109,8 @@ function cacheOf(store: Store): Cache {
         await memo.remember(before, hashed.value.digest, startedAtMs);
       return hashed;
     },
+
+    digestsOf: (found) => digestsOf(host, memo, found),
 
     checkoutDirectory(root) {
       const real = checkouts.get(root) ?? host.files.realPath(root) ?? root;

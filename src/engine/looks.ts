@@ -8,6 +8,8 @@ export class Looks {
   readonly root: string;
   readonly #files: Files;
   readonly #apart: ReadonlySet<string>;
+  /** The directories in which those lie: in all others no name has to be looked for. */
+  readonly #besideApart: ReadonlySet<string>;
   readonly #seen = new Map<string, Stamp | null>();
   readonly #lists = new Map<string, readonly string[]>();
 
@@ -16,6 +18,9 @@ export class Looks {
     this.#files = files;
     this.root = root;
     this.#apart = new Set(apart);
+    this.#besideApart = new Set(
+      [...this.#apart].map((path) => path.slice(0, Math.max(0, path.lastIndexOf('/')))),
+    );
   }
 
   absolute(path: string): string {
@@ -26,7 +31,7 @@ export class Looks {
   stamp(path: string): Stamp | null {
     const place = this.absolute(path);
     const stamp = this.#files.stamp(place);
-    if (!this.#seen.has(place)) this.#seen.set(place, stamp);
+    if (this.#seen.get(place) === undefined) this.#seen.set(place, stamp);
     return stamp;
   }
 
@@ -36,9 +41,10 @@ export class Looks {
     if (known !== undefined) return known;
     this.stamp(directory);
     const prefix = directory === '' ? '' : `${directory}/`;
+    const isNextToApart = this.#besideApart.has(directory);
     const names = this.#files
       .list(this.absolute(directory))
-      .filter((name) => name !== NEVER && !this.#apart.has(prefix + name));
+      .filter((name) => name !== NEVER && !(isNextToApart && this.#apart.has(prefix + name)));
     this.#lists.set(directory, names);
     return names;
   }
