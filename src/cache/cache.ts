@@ -61,6 +61,8 @@ export interface Cache {
   isComplete(result: ActionResult): Promise<boolean>;
   /** Notes that a run rests on a result: it is spared by removal while this process lives, and counts as used now. */
   use(result: ActionResult): Promise<void>;
+  /** Notes the same of many results that are always used together. */
+  useAll(fingerprints: readonly Fingerprint[]): Promise<void>;
   /**
    * Puts content at a path, replacing what is there, atomically. Small blobs are verified, large ones judged by their
    * marks; a damaged one drops the results that name it and is the failure `blob-missing`. `root`: absolute; a symbolic

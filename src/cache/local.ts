@@ -74,8 +74,16 @@ function cacheOf(store: Store): Cache {
     },
 
     async use(result) {
-      await workspaces.noteUse(result.fingerprint);
+      await workspaces.noteUses([result.fingerprint]);
       if (!store.lookOnly) await markUsed(store, result.fingerprint);
+    },
+
+    async useAll(fingerprints) {
+      await workspaces.noteUses(fingerprints);
+      const [first, ...others] = fingerprints;
+      // The first stands for all: a look at each of a thousand would take longer than finding out that they are fresh.
+      if (store.lookOnly || first === undefined || !(await markUsed(store, first))) return;
+      for (const fingerprint of others) await markUsed(store, fingerprint);
     },
 
     async restore(content, to, mode, root) {

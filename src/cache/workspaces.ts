@@ -11,8 +11,8 @@ const RENEW_MS = 60_000;
 const FOREIGN_STALE_MS = 60 * 60_000;
 
 export interface Workspaces {
-  /** Notes that this process rests on a result: removal spares it while the process lives. Trouble costs protection only. */
-  noteUse(fingerprint: Fingerprint): Promise<void>;
+  /** Notes that this process rests on results: removal spares them while the process lives. Trouble costs protection only. */
+  noteUses(fingerprints: readonly Fingerprint[]): Promise<void>;
   make(): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
   close(): Promise<void>;
 }
@@ -48,12 +48,15 @@ export function workspacesOf(store: Store): Workspaces {
   };
 
   return {
-    async noteUse(fingerprint) {
-      if (store.lookOnly || used.has(fingerprint)) return;
-      used.add(fingerprint);
+    async noteUses(fingerprints) {
+      const more = store.lookOnly ? [] : fingerprints.filter((fingerprint) => !used.has(fingerprint));
+      if (more.length === 0) return;
+      for (const fingerprint of more) used.add(fingerprint);
       await store.write(async (layout) => {
         const directory = await home(layout);
-        return directory.ok ? files.appendFile(`${directory.value}/${USES}`, `${fingerprint}\n`) : directory;
+        return directory.ok
+          ? files.appendFile(`${directory.value}/${USES}`, more.map((one) => `${one}\n`).join(''))
+          : directory;
       });
     },
 

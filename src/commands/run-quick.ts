@@ -1,5 +1,4 @@
 /** The quick way of `bake run`: when nothing that the last run looked at has changed, says so, and loads nothing else. */
-import { layoutOf } from '../cache/layout.ts';
 import type { Built } from '../engine/build.ts';
 import { quickCheck, quickText } from '../engine/quick.ts';
 import { readNow } from '../host/read-now.ts';
@@ -48,8 +47,6 @@ export async function rememberQuick(invocation: Invocation, project: Project, bu
       for (const [path] of files) session.looks.stamp(path);
     }
   }
-  const { removals } = layoutOf(cacheDir);
-  session.looks.add(removals, stamp(removals));
   const looked = session.looks.all();
   const isStill = [...looked].every(([path, then]) => {
     const now = stamp(path);

@@ -10,8 +10,9 @@ export class Looks {
   readonly #apart: ReadonlySet<string>;
   /** The directories in which those lie: in all others no name has to be looked for. */
   readonly #besideApart: ReadonlySet<string>;
-  readonly #seen = new Map<string, Stamp | null>();
-  readonly #lists = new Map<string, readonly string[]>();
+  #seen = new Map<string, Stamp | null>();
+  #lists = new Map<string, readonly string[]>();
+  readonly #noted = new Set<string>();
 
   /** `apart` holds relative paths that wildcards do not enter: the cache directory and what the pipeline places. */
   constructor(files: Files, root: string, apart: Iterable<string>) {
@@ -31,14 +32,31 @@ export class Looks {
   stamp(path: string): Stamp | null {
     const place = this.absolute(path);
     const stamp = this.#files.stamp(place);
+    this.#noted.add(place);
     if (this.#seen.get(place) === undefined) this.#seen.set(place, stamp);
     return stamp;
+  }
+
+  /** The same looks for one who notes for itself what it asked for. */
+  noting(): Looks {
+    const view = new Looks(this.#files, this.root, this.#apart);
+    view.#seen = this.#seen;
+    view.#lists = this.#lists;
+    return view;
+  }
+
+  /** Absolute paths of what was asked for or added here, and not through one that notes for itself. */
+  noted(): ReadonlySet<string> {
+    return this.#noted;
   }
 
   /** Names in a directory, without what wildcards never match. Read once in a run. */
   list(directory: string): readonly string[] {
     const known = this.#lists.get(directory);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#noted.add(this.absolute(directory));
+      return known;
+    }
     this.stamp(directory);
     const prefix = directory === '' ? '' : `${directory}/`;
     const isNextToApart = this.#besideApart.has(directory);
@@ -51,6 +69,7 @@ export class Looks {
 
   /** Adds what was looked at elsewhere: a tool's binary, a file of variables. */
   add(place: string, stamp: Stamp | null): void {
+    this.#noted.add(place);
     if (!this.#seen.has(place)) this.#seen.set(place, stamp);
   }
 

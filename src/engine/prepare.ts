@@ -26,6 +26,8 @@ export interface Prepared {
   /** Those of them that are links, but count by what they lead to, because an option names them as its value. */
   readonly followed: ReadonlySet<string>;
   readonly tools: { readonly [name: string]: string };
+  /** Absolute paths of all that was looked at for this action alone. */
+  readonly looked: ReadonlySet<string>;
 }
 
 export interface Preparation {
@@ -55,11 +57,19 @@ export async function prepareActions(
     if (!options.ok) failures.push(options.failure);
     const known = options.ok && options.value !== null ? options.value : action.options;
     const foundAtMs = by.host.clock.nowMs();
-    const files = await filesOf(action, known, by);
+    const looks = by.looks.noting();
+    const files = await filesOf(action, known, { ...by, looks });
     if (!files.ok) failures.push(...files.failure);
     const tools = await toolsOf(action, by.tools, missingTools);
     if (options.ok && files.ok)
-      prepared.push({ action, options: options.value, ...files.value, foundAtMs, tools });
+      prepared.push({
+        action,
+        options: options.value,
+        ...files.value,
+        foundAtMs,
+        tools,
+        looked: looks.noted(),
+      });
   }
   for (const [tool, needing] of missingTools) failures.push(toolMissing(tool, needing));
   return failures.length > 0 ? fail(failures) : ok(prepared);
