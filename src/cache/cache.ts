@@ -81,8 +81,13 @@ export interface Cache {
     onWait: (other: Builder) => void,
     signal: AbortSignal,
   ): Promise<BuildLock | null>;
-  /** A new empty directory on the cache's file system, removed by `dispose` or, if this process dies, by a later run. */
-  makeWorkspace(): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
+  /**
+   * A directory of a new name on the cache's file system, with empty ones of these names in it and nothing else; removed
+   * by `dispose` or, if this process dies, by a later run.
+   */
+  makeWorkspace(
+    empty?: readonly string[],
+  ): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
   /** Digest of a file of the checkout, from the hash memo when its stamp is unchanged. */
   digestOf(path: string): Promise<Result<{ readonly digest: Digest; readonly sizeBytes: number }, Failure>>;
   /** The same for many files whose stamps were just taken, in their order. */

@@ -104,7 +104,7 @@ function cacheOf(store: Store): Cache {
       return lockFingerprint(store, fingerprint, directory, onWait, signal);
     },
 
-    makeWorkspace: () => workspaces.make(),
+    makeWorkspace: (empty = []) => workspaces.make(empty),
 
     async digestOf(path) {
       const before = host.files.stampTarget(path);
