@@ -48,11 +48,6 @@ export async function rememberQuick(invocation: Invocation, project: Project, bu
     }
   }
   const looked = session.looks.all();
-  const isStill = [...looked].every(([path, then]) => {
-    const now = stamp(path);
-    return now?.mtimeMs === then?.mtimeMs && now?.ctimeMs === then?.ctimeMs && now?.inode === then?.inode;
-  });
-  if (!isStill) return;
   const text = quickText(
     quickKey(invocation, cacheDir),
     looked,
@@ -66,7 +61,13 @@ export async function rememberQuick(invocation: Invocation, project: Project, bu
     },
     host.clock.nowMs(),
   );
-  if (text !== null && text !== readNow(where.quickFile)) {
+  if (text === null) return;
+  // Last, because it takes longest: after an edit there is nothing to remember yet.
+  const isStill = [...looked].every(([path, then]) => {
+    const now = stamp(path);
+    return now?.mtimeMs === then?.mtimeMs && now?.ctimeMs === then?.ctimeMs && now?.inode === then?.inode;
+  });
+  if (isStill && text !== readNow(where.quickFile)) {
     await host.files.replaceFile(where.quickFile, text, { flush: false });
   }
 }
