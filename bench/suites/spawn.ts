@@ -1,5 +1,5 @@
 /** A thousand trivial commands, each in a workspace of its own with its result stored, against ninja, which stores nothing. */
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Contestant, race } from '../measure.ts';
 import { bakeIn, expectOutcomes, newDirectory, pipelineSite } from '../sites.ts';
@@ -16,10 +16,15 @@ export const spawn: Suite = {
     const stages = numbers.map((n) => `  s${n}:\n    run: "true"\n    env: { N: "${n}" }\n`);
     const cwd = pipelineSite(bench, 'spawn', `bake: 1\nname: spawn\nstages:\n${stages.join('')}`);
     const summary = join(bench.home, 'spawn.json');
+    const cache = join(cwd, 'cache');
+    let rounds = 0;
     const bake: Contestant = {
       name: 'bake -j2',
-      command: bakeIn(bench, cwd, 'run', '-j2', '--summary', summary),
-      prepare: () => rmSync(join(cwd, 'cache'), { recursive: true, force: true }),
+      command: bakeIn(bench, cwd, 'run', '-j2', '--summary', summary, '--cache-dir', cache),
+      // Put aside: ext4 without a journal looks at every inode that was removed in the last minutes before it makes a new one.
+      prepare: () => {
+        if (existsSync(cache)) renameSync(cache, `${cache}-${++rounds}`);
+      },
       check: () => expectOutcomes(summary, { built: count }),
     };
     const contestants = [bake];
@@ -54,7 +59,9 @@ export const spawn: Suite = {
     return {
       series,
       verdicts: [ratioVerdict(series, 'bake -j2', 'ninja -j2', 4, medianOf)],
-      notes: [],
+      notes: [
+        'Every round begins with no cache. The caches of earlier rounds stay until the end: what ext4 without a journal does after many files were removed is no part of this.',
+      ],
     };
   },
 };

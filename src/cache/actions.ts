@@ -13,7 +13,7 @@ import type { Workspaces } from './workspaces.ts';
 export function localActions(
   store: Store,
   soundness: Soundness,
-  workspaces: Pick<Workspaces, 'noteUse'>,
+  workspaces: Pick<Workspaces, 'noteUses'>,
 ): ActionCache {
   const read = async (key: string): Promise<ActionResult | null> => {
     const entry = await findEntry(store, key);
@@ -41,7 +41,7 @@ export function localActions(
         // What a listing shows, so that it need not read every result.
         metadata: { pipeline: origin.pipeline, action: origin.action, kind: result.manifest.kind },
       };
-      await workspaces.noteUse(fingerprint);
+      await workspaces.noteUses([fingerprint]);
       const stored = await store.write(async (layout) => {
         const named = await putEntry(store, layout, { ...entry, key: resultKey(fingerprint) });
         if (!named.ok) return named;

@@ -1,4 +1,5 @@
 /** The two stores of the cache as interfaces: async and digest-based, so that a remote cache is one more implementation. */
+import type { Stamp } from '../host/host.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Content, TreeEntry } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
@@ -72,6 +73,8 @@ export interface Cache {
   isComplete(result: ActionResult): Promise<boolean>;
   /** Notes that a run rests on a result: it is spared by removal while this process lives, and counts as used now. */
   use(result: ActionResult): Promise<void>;
+  /** Notes the same of many results that are always used together. */
+  useAll(fingerprints: readonly Fingerprint[]): Promise<void>;
   /**
    * Puts content at a path, replacing what is there, atomically. Small blobs are verified, large ones judged by their
    * marks; a damaged one drops the results that name it and is the failure `blob-missing`. `root`: absolute; a symbolic
@@ -90,10 +93,19 @@ export interface Cache {
     onWait: (other: Builder) => void,
     signal: AbortSignal,
   ): Promise<BuildLock | null>;
-  /** A new empty directory on the cache's file system, removed by `dispose` or, if this process dies, by a later run. */
-  makeWorkspace(): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
+  /**
+   * A directory of a new name on the cache's file system, with empty ones of these names in it and nothing else; removed
+   * by `dispose` or, if this process dies, by a later run.
+   */
+  makeWorkspace(
+    empty?: readonly string[],
+  ): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
   /** Digest of a file of the checkout, from the hash memo when its stamp is unchanged. */
   digestOf(path: string): Promise<Result<{ readonly digest: Digest; readonly sizeBytes: number }, Failure>>;
+  /** The same for many files whose stamps were just taken, in their order. */
+  digestsOf(
+    files: readonly { readonly path: string; readonly stamp: Stamp }[],
+  ): Promise<Result<readonly Digest[], Failure>>;
   /** Absolute directory in which this cache keeps what belongs to one checkout: state, compiled plan, logs. */
   checkoutDirectory(root: string): string;
   /** Writes what was remembered. */

@@ -79,11 +79,12 @@ async function startBeating(store: Store, file: string, self: Builder): Promise<
   let builder = self;
   let beat = 0;
   const text = () => JSON.stringify({ builder, owner: identity, beat } satisfies Beat);
-  const temporary = store.temporaryPath(store.main);
-  const written = store.lookOnly ? null : await files.writeFile(temporary, text());
+  // One file for many in turn: making and removing a file for each of a thousand commands costs more than all else here.
+  const own = store.spareFiles.pop() ?? store.temporaryPath(store.main);
+  const written = store.lookOnly ? null : await files.writeFile(own, text());
   // A link fails when the name is taken: the one exclusive creation that NFS has too.
-  const linked = written?.ok ? await files.link(temporary, file) : null;
-  if (written?.ok) await files.remove(temporary);
+  const linked = written?.ok ? await files.link(own, file) : null;
+  if (written?.ok && linked?.ok !== true) store.spareFiles.push(own);
   if (linked?.ok === false && linked.failure.code === 'file-trouble' && linked.failure.errno === 'EEXIST')
     return 'taken';
   if (linked?.ok !== true) return { tell: () => undefined, stop: async () => undefined };
@@ -99,7 +100,9 @@ async function startBeating(store: Store, file: string, self: Builder): Promise<
     },
     async stop() {
       clearInterval(renewal);
-      await files.remove(file);
+      // While it has the other name still, its text must stay.
+      if ((await files.remove(file)).ok) store.spareFiles.push(own);
+      else await files.remove(own);
     },
   };
 }

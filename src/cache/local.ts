@@ -9,6 +9,7 @@ import { fail, ok, type Result } from '../model/result.ts';
 import { localActions } from './actions.ts';
 import { localBlobs } from './blobs.ts';
 import type { BlobStore, Cache } from './cache.ts';
+import { digestsOf } from './digests.ts';
 import { markUsed } from './last-use.ts';
 import { lockFingerprint } from './locks.ts';
 import { openMemo } from './memo.ts';
@@ -75,8 +76,16 @@ function cacheOf(store: Store): Cache {
     },
 
     async use(result) {
-      await workspaces.noteUse(result.fingerprint);
+      await workspaces.noteUses([result.fingerprint]);
       if (!store.lookOnly) await markUsed(store, result.fingerprint);
+    },
+
+    async useAll(fingerprints) {
+      await workspaces.noteUses(fingerprints);
+      const [first, ...others] = fingerprints;
+      // The first stands for all: a look at each of a thousand would take longer than finding out that they are fresh.
+      if (store.lookOnly || first === undefined || !(await markUsed(store, first))) return;
+      for (const fingerprint of others) await markUsed(store, fingerprint);
     },
 
     async restore(content, to, mode, root) {
@@ -97,7 +106,7 @@ function cacheOf(store: Store): Cache {
       return lockFingerprint(store, fingerprint, directory, onWait, signal);
     },
 
-    makeWorkspace: () => workspaces.make(),
+    makeWorkspace: (empty = []) => workspaces.make(empty),
 
     async digestOf(path) {
       const before = host.files.stampTarget(path);
@@ -110,6 +119,8 @@ function cacheOf(store: Store): Cache {
         await memo.remember(before, hashed.value.digest, startedAtMs);
       return hashed;
     },
+
+    digestsOf: (found) => digestsOf(host, memo, found),
 
     checkoutDirectory(root) {
       const real = checkouts.get(root) ?? host.files.realPath(root) ?? root;

@@ -14,19 +14,26 @@ const HEADER_BYTES = MAGIC.length + 32;
 /** device, inode, size, mtime, ctime as doubles, then the digest. */
 const ENTRY_BYTES = 5 * 8 + 32;
 
+/** Numbers of an entry: those of the stamp, and the digest counted in doubles. */
+const ENTRY_NUMBERS = ENTRY_BYTES / 8;
+
 interface Entry {
-  readonly device: number;
-  readonly inode: number;
-  readonly sizeBytes: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
+  readonly stamp: Stamp;
   readonly digest: Digest;
 }
 
-interface Memo {
+/** What the memo knows, asked without waiting: for lists of a hundred thousand files. */
+export interface Remembered {
   /** The digest of the file with this stamp, or null. */
-  recall(stamp: Stamp): Promise<Digest | null>;
+  recall(stamp: Stamp): Digest | null;
   /** `hashedAtMs`: when reading began. A racy stamp is not remembered. */
+  remember(stamp: Stamp, digest: Digest, hashedAtMs: number): void;
+}
+
+export interface Memo {
+  /** Reads the file when it is first asked. */
+  remembered(): Promise<Remembered>;
+  recall(stamp: Stamp): Promise<Digest | null>;
   remember(stamp: Stamp, digest: Digest, hashedAtMs: number): Promise<void>;
   /** Writes what is new; several writers replace the file whole, and what one loses costs the other only time. */
   save(): Promise<Result<void, HostFailure> | null>;
@@ -34,8 +41,9 @@ interface Memo {
 
 /** The memo in a file of this host; read when it is first asked. */
 export function openMemo(host: Host, file: string): Memo {
-  /** By inode alone: two devices that share a number cost a hash now and then. */
-  let entries: Map<number, Entry> | null = null;
+  /** Learnt by this process, by inode alone: two devices that share a number cost a hash now and then. */
+  const learnt = new Map<number, Entry>();
+  let kept: Kept | null = null;
   let readAs: string | null = null;
   let changed = false;
 
@@ -43,91 +51,116 @@ export function openMemo(host: Host, file: string): Memo {
     const stamp = host.files.stamp(file);
     return stamp && `${stamp.inode}:${stamp.sizeBytes}:${stamp.mtimeMs}`;
   };
-  const load = async (): Promise<Map<number, Entry>> => {
-    if (entries !== null) return entries;
-    const mark = fileMark();
+  const load = async (mark: string | null): Promise<Kept> => {
     const bytes = mark === null ? null : await host.files.readBytes(file);
-    entries ??= decode(host, bytes?.ok ? bytes.value : null);
-    readAs = mark;
-    return entries;
+    return keptIn(host, bytes?.ok ? bytes.value : null);
   };
 
-  return {
-    async recall(stamp) {
-      const known = await load();
-      const entry = known.get(stamp.inode);
-      return entry !== undefined && isSame(entry, stamp) ? entry.digest : null;
+  const memo: Memo = {
+    async remembered() {
+      const mark = fileMark();
+      if (kept === null) {
+        kept = await load(mark);
+        readAs = mark;
+      }
+      const before = kept;
+      return {
+        recall(stamp) {
+          const entry = learnt.get(stamp.inode);
+          if (entry === undefined) return before.recall(stamp);
+          return isSame(entry.stamp, stamp) ? entry.digest : null;
+        },
+        remember(stamp, digest, hashedAtMs) {
+          if (stamp.mtimeMs > hashedAtMs - RACY_MS) return;
+          // Deleted first, so that it counts as newest.
+          learnt.delete(stamp.inode);
+          learnt.set(stamp.inode, { stamp, digest });
+          changed = true;
+        },
+      };
     },
-
-    async remember(stamp, digest, hashedAtMs) {
-      if (stamp.mtimeMs > hashedAtMs - RACY_MS) return;
-      const known = await load();
-      const { device, inode, sizeBytes, mtimeMs, ctimeMs } = stamp;
-      // Deleted first, so that it counts as newest.
-      known.delete(inode);
-      known.set(inode, { device, inode, sizeBytes, mtimeMs, ctimeMs, digest });
-      changed = true;
-    },
+    recall: async (stamp) => (await memo.remembered()).recall(stamp),
+    remember: async (stamp, digest, hashedAtMs) =>
+      (await memo.remembered()).remember(stamp, digest, hashedAtMs),
 
     async save() {
-      if (!changed || entries === null) return null;
+      if (!changed || kept === null) return null;
       const mark = fileMark();
-      let all = entries;
-      if (mark !== null && mark !== readAs) {
-        const bytes = await host.files.readBytes(file);
-        all = decode(host, bytes.ok ? bytes.value : null);
-        for (const [inode, entry] of entries) {
-          all.delete(inode);
-          all.set(inode, entry);
-        }
-      }
+      if (mark !== readAs) kept = await load(mark);
       changed = false;
-      return host.files.replaceFile(file, encode(host, [...all.values()].slice(-MOST_ENTRIES)), {
-        flush: false,
-      });
+      return host.files.replaceFile(file, encode(host, kept, learnt), { flush: false });
     },
   };
+  return memo;
 }
 
-function isSame(entry: Entry, stamp: Stamp): boolean {
+function isSame(a: Stamp, b: Stamp): boolean {
   return (
-    entry.device === stamp.device &&
-    entry.sizeBytes === stamp.sizeBytes &&
-    entry.mtimeMs === stamp.mtimeMs &&
-    entry.ctimeMs === stamp.ctimeMs
+    a.device === b.device && a.sizeBytes === b.sizeBytes && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs
   );
 }
 
-function encode(host: Host, entries: readonly Entry[]): Buffer {
-  const bytes = Buffer.alloc(HEADER_BYTES + entries.length * ENTRY_BYTES);
-  let at = HEADER_BYTES;
-  for (const entry of entries) {
-    for (const value of [entry.device, entry.inode, entry.sizeBytes, entry.mtimeMs, entry.ctimeMs])
-      at = bytes.writeDoubleLE(value, at);
-    at += bytes.write(hexOf(entry.digest), at, 'hex');
-  }
-  MAGIC.copy(bytes);
-  bytes.write(hexOf(host.hashing.digestBytes(bytes.subarray(HEADER_BYTES))), MAGIC.length, 'hex');
-  return bytes;
+/** The entries of a file as they lie in it: an object for each would cost more than looking at the files. */
+interface Kept {
+  readonly bytes: Buffer;
+  /** Inode → number of its entry. */
+  readonly places: ReadonlyMap<number, number>;
+  recall(stamp: Stamp): Digest | null;
 }
 
-/** Empty when the file is damaged or of another version. */
-function decode(host: Host, file: Uint8Array | null): Map<number, Entry> {
-  const entries = new Map<number, Entry>();
+/** Nothing when the file is damaged or of another version. */
+function keptIn(host: Host, file: Uint8Array | null): Kept {
+  const bytes = entriesOf(host, file);
+  const numbers = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8);
+  const places = new Map<number, number>();
+  for (let at = 0; at < numbers.length; at += ENTRY_NUMBERS)
+    places.set(numbers[at + 1] as number, at / ENTRY_NUMBERS);
+  return {
+    bytes,
+    places,
+    recall(stamp) {
+      const place = places.get(stamp.inode);
+      if (place === undefined) return null;
+      const at = place * ENTRY_NUMBERS;
+      const isIt =
+        numbers[at] === stamp.device &&
+        numbers[at + 2] === stamp.sizeBytes &&
+        numbers[at + 3] === stamp.mtimeMs &&
+        numbers[at + 4] === stamp.ctimeMs;
+      const digestAt = place * ENTRY_BYTES + 40;
+      return isIt ? digestOfHex(bytes.toString('hex', digestAt, digestAt + 32)) : null;
+    },
+  };
+}
+
+/** The entries alone, verified, in memory of their own so that they can be read as numbers. */
+function entriesOf(host: Host, file: Uint8Array | null): Buffer {
   const bytes = file === null ? Buffer.alloc(0) : Buffer.from(file.buffer, file.byteOffset, file.byteLength);
-  if (bytes.length < HEADER_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) return entries;
+  const none = Buffer.alloc(0);
+  if (bytes.length < HEADER_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) return none;
+  const entries = bytes.subarray(HEADER_BYTES);
   const sum = bytes.toString('hex', MAGIC.length, HEADER_BYTES);
-  if (hexOf(host.hashing.digestBytes(bytes.subarray(HEADER_BYTES))) !== sum) return entries;
-  for (let at = HEADER_BYTES; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) {
-    const inode = bytes.readDoubleLE(at + 8);
-    entries.set(inode, {
-      device: bytes.readDoubleLE(at),
-      inode,
-      sizeBytes: bytes.readDoubleLE(at + 16),
-      mtimeMs: bytes.readDoubleLE(at + 24),
-      ctimeMs: bytes.readDoubleLE(at + 32),
-      digest: digestOfHex(bytes.toString('hex', at + 40, at + 72)),
-    });
+  if (entries.length % ENTRY_BYTES !== 0 || hexOf(host.hashing.digestBytes(entries)) !== sum) return none;
+  return Buffer.from(new Uint8Array(entries).buffer);
+}
+
+/** Oldest first: what was kept and is not known better by now, then what was learnt. */
+function encode(host: Host, kept: Kept, learnt: ReadonlyMap<number, Entry>): Buffer {
+  const bytes = Buffer.alloc(HEADER_BYTES + kept.bytes.length + learnt.size * ENTRY_BYTES);
+  let end = HEADER_BYTES;
+  for (const [inode, place] of kept.places) {
+    if (learnt.has(inode)) continue;
+    end += kept.bytes.copy(bytes, end, place * ENTRY_BYTES, (place + 1) * ENTRY_BYTES);
   }
-  return entries;
+  for (const { stamp, digest } of learnt.values()) {
+    for (const value of [stamp.device, stamp.inode, stamp.sizeBytes, stamp.mtimeMs, stamp.ctimeMs])
+      end = bytes.writeDoubleLE(value, end);
+    end += bytes.write(hexOf(digest), end, 'hex');
+  }
+  // Over the oldest of too many goes the header.
+  const start = Math.max(0, end - HEADER_BYTES - MOST_ENTRIES * ENTRY_BYTES);
+  const whole = bytes.subarray(start, end);
+  MAGIC.copy(whole);
+  whole.write(hexOf(host.hashing.digestBytes(whole.subarray(HEADER_BYTES))), MAGIC.length, 'hex');
+  return whole;
 }

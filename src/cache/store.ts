@@ -33,7 +33,9 @@ export interface Store {
   warn(warning: Failure): void;
   /** A path under the layout's temporary directory that nobody else uses. */
   temporaryPath(layout: Layout): string;
-  /** Removes the temporary layout. */
+  /** Files of ours under temporary names that may be written anew. */
+  readonly spareFiles: string[];
+  /** Removes the temporary layout and spare files. */
   close(): Promise<void>;
 }
 
@@ -124,7 +126,9 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
       const { pid, startedAt } = host.identity;
       return `${layout.temporary}/${pid.toString(36)}-${startedAt}-${temporaryNames.toString(36)}`;
     },
+    spareFiles: [],
     async close() {
+      for (const file of store.spareFiles.splice(0)) await host.files.remove(file);
       if (standIn !== null) await host.files.remove(standIn.directory);
       standIn = null;
     },

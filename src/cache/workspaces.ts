@@ -4,6 +4,7 @@ import type { Fingerprint } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import type { Layout } from './layout.ts';
+import { makeSkeleton, type Skeleton, strip } from './skeletons.ts';
 import type { Store } from './store.ts';
 
 /** Whether a process of another host lives cannot be seen; its record is renewed while it does. */
@@ -11,9 +12,11 @@ const RENEW_MS = 60_000;
 const FOREIGN_STALE_MS = 60 * 60_000;
 
 export interface Workspaces {
-  /** Notes that this process rests on a result: removal spares it while the process lives. Trouble costs protection only. */
-  noteUse(fingerprint: Fingerprint): Promise<void>;
-  make(): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
+  /** Notes that this process rests on results: removal spares them while the process lives. Trouble costs protection only. */
+  noteUses(fingerprints: readonly Fingerprint[]): Promise<void>;
+  make(
+    empty: readonly string[],
+  ): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
   close(): Promise<void>;
 }
 
@@ -24,6 +27,11 @@ export function workspacesOf(store: Store): Workspaces {
   let renewal: NodeJS.Timeout | null = null;
   let numbered = 0;
   const used = new Set<Fingerprint>();
+  const spare: Skeleton[] = [];
+  const takeLike = (names: readonly string[]): Skeleton | null => {
+    const at = spare.findIndex(({ empty }) => [...empty.keys()].join('/') === names.join('/'));
+    return spare.splice(at, at < 0 ? 0 : 1)[0] ?? null;
+  };
 
   const home = async (layout: Layout) => {
     const known = homes.get(layout);
@@ -48,29 +56,36 @@ export function workspacesOf(store: Store): Workspaces {
   };
 
   return {
-    async noteUse(fingerprint) {
-      if (store.lookOnly || used.has(fingerprint)) return;
-      used.add(fingerprint);
+    async noteUses(fingerprints) {
+      const more = store.lookOnly ? [] : fingerprints.filter((fingerprint) => !used.has(fingerprint));
+      if (more.length === 0) return;
+      for (const fingerprint of more) used.add(fingerprint);
       await store.write(async (layout) => {
         const directory = await home(layout);
-        return directory.ok ? files.appendFile(`${directory.value}/${USES}`, `${fingerprint}\n`) : directory;
+        return directory.ok
+          ? files.appendFile(`${directory.value}/${USES}`, more.map((one) => `${one}\n`).join(''))
+          : directory;
       });
     },
 
-    async make() {
+    async make(empty) {
       const made = await store.write(async (layout) => {
         const parent = await home(layout);
         if (!parent.ok) return parent;
         numbered += 1;
         const path = `${parent.value}/${numbered}`;
-        const workspace = await files.makeDirectory(path);
-        return workspace.ok ? ok(path) : workspace;
+        // Under a new name, so that nobody who knew it before finds it again.
+        const old = takeLike(empty);
+        if (old !== null && (await files.rename(old.path, path)).ok) return ok({ ...old, path });
+        return makeSkeleton(files, path, empty);
       });
       if (!made.ok) return fail(made.failure);
+      const skeleton = made.value;
       return ok({
-        path: made.value,
+        path: skeleton.path,
         async dispose() {
-          await files.remove(made.value);
+          if (skeleton.empty.size === 0) await files.remove(skeleton.path);
+          else if (await strip(files, skeleton)) spare.push(skeleton);
         },
       });
     },

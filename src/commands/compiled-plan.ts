@@ -12,6 +12,8 @@ import { pipelineArguments, readPlanInput } from './load-plan.ts';
 export interface LoadedPlan {
   readonly plan: Plan;
   readonly targets: readonly string[];
+  /** Names everything that the plan was made of. */
+  readonly key: string;
   /** Keeps the plan for the next command; does nothing when it is kept already. */
   keep(): Promise<void>;
 }
@@ -27,13 +29,14 @@ export async function loadCompiledPlan(
   const file = checkoutPlace(invocation)?.compiledPlan ?? null;
   const key = keyOf(host, invocation, input.value);
   const kept = file === null ? null : await readKept(host, file, key);
-  if (kept !== null) return ok({ plan: kept, targets, keep: () => Promise.resolve() });
+  if (kept !== null) return ok({ plan: kept, targets, key, keep: () => Promise.resolve() });
   const { planPipeline } = await import('../pipeline/plan.ts');
   const planned = planPipeline(input.value.source, input.value.settings);
   if (!planned.ok) return planned;
   return ok({
     plan: planned.value,
     targets,
+    key,
     async keep() {
       // Trouble costs the next command the time to plan again.
       if (file === null) return;

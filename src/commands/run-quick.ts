@@ -1,5 +1,4 @@
 /** The quick way of `bake run`: when nothing that the last run looked at has changed, says so, and loads nothing else. */
-import { layoutOf } from '../cache/layout.ts';
 import type { Built } from '../engine/build.ts';
 import { quickCheck, quickText } from '../engine/quick.ts';
 import { readNow } from '../host/read-now.ts';
@@ -48,14 +47,7 @@ export async function rememberQuick(invocation: Invocation, project: Project, bu
       for (const [path] of files) session.looks.stamp(path);
     }
   }
-  const { removals } = layoutOf(cacheDir);
-  session.looks.add(removals, stamp(removals));
   const looked = session.looks.all();
-  const isStill = [...looked].every(([path, then]) => {
-    const now = stamp(path);
-    return now?.mtimeMs === then?.mtimeMs && now?.ctimeMs === then?.ctimeMs && now?.inode === then?.inode;
-  });
-  if (!isStill) return;
   const text = quickText(
     quickKey(invocation, cacheDir),
     looked,
@@ -69,7 +61,13 @@ export async function rememberQuick(invocation: Invocation, project: Project, bu
     },
     host.clock.nowMs(),
   );
-  if (text !== null && text !== readNow(where.quickFile)) {
+  if (text === null) return;
+  // Last, because it takes longest: after an edit there is nothing to remember yet.
+  const isStill = [...looked].every(([path, then]) => {
+    const now = stamp(path);
+    return now?.mtimeMs === then?.mtimeMs && now?.ctimeMs === then?.ctimeMs && now?.inode === then?.inode;
+  });
+  if (isStill && text !== readNow(where.quickFile)) {
     await host.files.replaceFile(where.quickFile, text, { flush: false });
   }
 }

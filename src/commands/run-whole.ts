@@ -2,9 +2,15 @@
 import { resolve } from 'node:path';
 import type { Built } from '../engine/build.ts';
 import { buildActions } from '../engine/build.ts';
+import type { Prepared } from '../engine/prepare.ts';
+import { rememberRun, unchangedActions } from '../engine/remembered.ts';
+import type { Settled } from '../engine/settled.ts';
 import { keptMachinesDirectory, writeState } from '../engine/state.ts';
 import type { Event, FinishedAction } from '../model/event.ts';
 import type { Failure } from '../model/failure.ts';
+import type { PlannedAction } from '../model/plan.ts';
+import type { Result } from '../model/result.ts';
+import { fail, ok } from '../model/result.ts';
 import { exitStatusOf } from '../report/failures.ts';
 import type { Invocation } from './command.ts';
 import { printFailures } from './print-failures.ts';
@@ -33,7 +39,9 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
       { code: 'bad-flag-value', flag: '--jobs', value, expected: 'a number from 1' },
     ]);
   }
-  const prepared = await project.prepare();
+  const { session, chosen, isForced, groundKey } = project;
+  const unchanged = unchangedActions(session, chosen.actions, groundKey, isForced);
+  const prepared = await project.prepare(chosen.actions.filter(({ name }) => !unchanged.has(name)));
   if (!prepared.ok) {
     // The cache is not closed: nothing was begun in it, and nothing on disk is to change.
     if (invocation.signal.aborted) return INTERRUPTED;
@@ -48,26 +56,28 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
     cacheDir: project.cacheDir,
     jobs,
     startedAtMs,
-    actions: prepared.value.map(({ action: { name, stage, kind } }) => ({ name, stage, kind })),
+    actions: chosen.actions.map(({ name, stage, kind }) => ({ name, stage, kind })),
   });
   for (const event of early) emit(event);
   const kept = await stillKept(project);
   if (kept !== null) emit({ type: 'warning', warning: kept });
   let built: Built;
   try {
-    built = await buildActions(project.session, prepared.value, {
+    built = await buildActions(session, chosen.actions, prepared.value, {
       jobs,
       keepGoing: invocation.flags['keep-going'] === true,
-      isForced: project.isForced,
+      isForced,
+      unchanged,
+      prepareLate: (action) => prepareOne(project, action),
     });
   } finally {
-    await project.session.cache.close();
+    await session.cache.close();
   }
   const durationMs = Date.now() - startedAtMs;
   const interrupted = invocation.signal.aborted;
   emit({ type: 'run-finished', durationMs, interrupted, actions: built.finished });
   await reporter.close();
-  await remember(invocation, project, built);
+  await remember(invocation, project, built, { startedAtMs, prepared: prepared.value, unchanged });
   const summary = await writeSummary(invocation, project, {
     startedAtMs,
     durationMs,
@@ -90,14 +100,35 @@ async function stillKept({ host, session }: Project): Promise<Failure | null> {
   return machines.length === 0 ? null : { code: 'machines-still-kept', machines };
 }
 
-async function remember(invocation: Invocation, project: Project, built: Built): Promise<void> {
-  const { session, host, tools } = project;
-  const { actions } = built;
+async function prepareOne(project: Project, action: PlannedAction): Promise<Result<Prepared, Failure>> {
+  const prepared = await project.prepare([action]);
+  return prepared.ok ? ok(prepared.value[0] as Prepared) : fail(prepared.failure[0] as Failure);
+}
+
+async function remember(
+  invocation: Invocation,
+  project: Project,
+  built: Built,
+  run: {
+    readonly startedAtMs: number;
+    readonly prepared: readonly Prepared[];
+    readonly unchanged: ReadonlyMap<string, Settled>;
+  },
+): Promise<void> {
+  const { session, host, tools, groundKey } = project;
   const memo = tools.memo();
-  const isSame = memo === null && JSON.stringify(actions) === JSON.stringify(session.state.actions);
-  if (!isSame) {
-    const state = { format: 1, actions, tools: memo ?? session.state.tools } as const;
-    await writeState(host.files, session.checkoutDirectory, state);
+  if (run.prepared.length > 0 || memo !== null) {
+    const remembered = rememberRun(session, {
+      ...run,
+      ...built,
+      key: groundKey,
+      isSameGround: run.unchanged.size > 0,
+    });
+    await writeState(host.files, session.checkoutDirectory, {
+      format: 2,
+      ...remembered,
+      tools: memo ?? session.state.tools,
+    });
   }
   await project.keepPlan();
   await rememberQuick(invocation, project, built);

@@ -1,6 +1,7 @@
 /** Puts the parts together for one command: host, plan, cache, state, and the engine over them. */
 import { dirname, resolve } from 'node:path';
 import type { Cache } from '../cache/cache.ts';
+import { layoutOf } from '../cache/layout.ts';
 import { openCache } from '../cache/local.ts';
 import { Shelf } from '../engine/live-shelf.ts';
 import type { StoredLockFile } from '../engine/lock-file.ts';
@@ -43,8 +44,10 @@ export interface Project {
   readonly output: string | null;
   /** Keeps the plan, so that the next command need not parse the pipeline. */
   readonly keepPlan: LoadedPlan['keep'];
-  /** Settles all that can be settled before anything runs. */
-  prepare(): Promise<Result<readonly Prepared[], readonly Failure[]>>;
+  /** Names all besides files that what is remembered of the checkout rests on. */
+  readonly groundKey: string;
+  /** Settles all that can be settled of actions before anything runs. */
+  prepare(actions: readonly PlannedAction[]): Promise<Result<readonly Prepared[], readonly Failure[]>>;
   /** What a run would do; see `predictActions`. */
   predict(): Promise<Result<readonly PlannedStatus[], readonly Failure[]>>;
 }
@@ -96,6 +99,7 @@ export async function openProject(
       emit,
       touch: options.touch,
       keepPlan: loaded.value.keep,
+      groundKey: JSON.stringify([loaded.value.key, cacheDir, host.platform, host.env['PATH']]),
       sources,
       isForced: forcedBy(invocation.flags['force'], forced.value.targets),
     }),
@@ -114,6 +118,7 @@ interface Parts {
   readonly emit: (event: Event) => void;
   readonly touch: boolean;
   readonly keepPlan: LoadedPlan['keep'];
+  readonly groundKey: string;
   readonly sources: ReadonlyMap<string, Stamp | null>;
   readonly isForced: (action: PlannedAction) => boolean;
 }
@@ -141,8 +146,10 @@ async function assemble(invocation: Invocation, parts: Parts): Promise<Project> 
     signal: invocation.signal,
   };
   const { isForced } = parts;
-  const prepare = async () => {
-    const prepared = await prepareActions(chosen.actions, {
+  const { removals } = layoutOf(parts.cacheDir);
+  looks.add(removals, host.files.stamp(removals));
+  const prepare = async (actions: readonly PlannedAction[]) => {
+    const prepared = await prepareActions(actions, {
       host,
       looks,
       tools,
@@ -164,7 +171,7 @@ async function assemble(invocation: Invocation, parts: Parts): Promise<Project> 
     isForced,
     prepare,
     async predict() {
-      const prepared = await prepare();
+      const prepared = await prepare(chosen.actions);
       if (!prepared.ok) return prepared;
       const { predictActions } = await import('../engine/predict.ts');
       const predicted = await predictActions(session, prepared.value, isForced);

@@ -1,7 +1,9 @@
 /** Builds the actions of a plan: p-graph over them, each settled when all before it ended well. */
 import { PGraph, PGraphError } from 'p-graph';
 import type { FinishedAction } from '../model/event.ts';
+import type { Failure } from '../model/failure.ts';
 import type { PlannedAction } from '../model/plan.ts';
+import type { Result } from '../model/result.ts';
 import { placedAt } from './placement.ts';
 import type { Prepared } from './prepare.ts';
 import { ResourcePool } from './resources.ts';
@@ -16,6 +18,10 @@ export interface BuildOptions {
   /** Go on with what does not depend on a failed action. */
   readonly keepGoing: boolean;
   readonly isForced: (action: PlannedAction) => boolean;
+  /** Actions that are settled already: see `unchangedActions`. All others are prepared. */
+  readonly unchanged: ReadonlyMap<string, Settled>;
+  /** Prepares one of those after all, because its result turned out to be lost. */
+  readonly prepareLate: (action: PlannedAction) => Promise<Result<Prepared, Failure>>;
 }
 
 export interface Built {
@@ -35,10 +41,12 @@ const UNDERWAY_PER_JOB = 2;
  */
 export async function buildActions(
   session: Session,
+  chosen: readonly PlannedAction[],
   prepared: readonly Prepared[],
   options: BuildOptions,
 ): Promise<Built> {
   const { state, host } = session;
+  const { unchanged } = options;
   const actions = prepared.map((one) => one.action);
   const lengths = new Map(actions.map(({ name }) => [name, state.actions[name]?.durationMs ?? 1]));
   const urgency = pathLengths(actions, lengths);
@@ -49,7 +57,13 @@ export async function buildActions(
     isForced: options.isForced,
     urgencyOf: (name) => urgency.get(name) ?? 0,
     onAgain: report,
+    prepareLate: options.prepareLate,
   });
+  for (const settled of unchanged.values()) {
+    settler.record(settled);
+    report(settled);
+  }
+  await session.cache.useAll([...unchanged.values()].flatMap(({ pinned }) => pinned?.fingerprint ?? []));
   let isStopping = false;
 
   const settle = async (action: PlannedAction): Promise<Settled> => {
@@ -82,7 +96,11 @@ export async function buildActions(
         },
       ]),
     ),
-    actions.flatMap((action) => action.needs.map((need): [string, string] => [need, action.name])),
+    actions.flatMap((action) =>
+      action.needs
+        .filter((need) => !unchanged.has(need))
+        .map((need): [string, string] => [need, action.name]),
+    ),
   );
   try {
     await graph.run({ concurrency: options.jobs * UNDERWAY_PER_JOB, continue: true });
@@ -94,11 +112,12 @@ export async function buildActions(
     await session.shelf.close();
   }
 
-  const settled = actions.map(({ name }) => settler.outcomeOf(name) as Settled);
+  const settled = chosen.map(({ name }) => settler.outcomeOf(name) as Settled);
+  const newly = settled.filter((one) => unchanged.get(one.action.name) !== one);
   return {
     settled,
     finished: settled.map(finishedAction),
-    actions: { ...state.actions, ...Object.fromEntries(settled.flatMap(newState)) },
+    actions: { ...state.actions, ...Object.fromEntries(newly.flatMap(newState)) },
   };
 }
 
@@ -131,7 +150,12 @@ function newState(settled: Settled): readonly [string, ActionState][] {
   const { action, pinned, result, placed } = settled;
   // What is not cached has no result to be fresh by.
   if (!isGood(settled) || pinned === null || result === null || !action.cacheable) return [];
-  return [[action.name, { fingerprint: pinned.fingerprint, durationMs: result.durationMs, placed }]];
+  return [
+    [
+      action.name,
+      { fingerprint: pinned.fingerprint, durationMs: result.durationMs, placed, remembered: null },
+    ],
+  ];
 }
 
 function wordFor({ outcome }: Settled): string {

@@ -3,7 +3,7 @@ import type { Cache } from '../cache/cache.ts';
 import type { Host, Stamp } from '../host/host.ts';
 import type { Manifest, ManifestInput } from '../model/action.ts';
 import type { Artifact } from '../model/artifact.ts';
-import type { Fingerprint } from '../model/digest.ts';
+import type { Digest, Fingerprint } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { ArtifactRef, OptionValues } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
@@ -14,7 +14,10 @@ import type { Prepared } from './prepare.ts';
 
 /** Owner's execute permission: the one bit of a mode that counts, as in git. */
 const EXECUTABLE = 0o100;
-const AT_ONCE = 16;
+/** Stands for a file whose digest is not taken yet. */
+const UNREAD: ManifestInput = { link: '' };
+/** A file found less than this ago is taken as it was found. */
+const AS_IF_NOW_MS = 1_000;
 
 /** The declared files of an action by content, and the stamp that each had when its content was taken. */
 export interface TakenInputs {
@@ -29,43 +32,44 @@ export interface Pinned {
   readonly fingerprint: Fingerprint;
 }
 
-/** Takes the digests of the files an action declares. */
+/** Takes the digests of the files an action declares: in one go, for there may be a hundred thousand. */
 export async function takeInputs(
   prepared: Prepared,
   by: { readonly host: Host; readonly cache: Cache; readonly looks: Looks },
 ): Promise<Result<TakenInputs, Failure>> {
+  const { host, cache, looks } = by;
+  // An action may wait for hours for those before it: then what was found in the beginning is looked at again.
+  const isNew = host.clock.nowMs() - prepared.foundAtMs < AS_IF_NOW_MS;
   const inputs = new Map<string, ManifestInput>();
   const sizes = new Map<string, number>();
   const stamps = new Map<string, Stamp>();
-  const paths = [...prepared.files.keys()];
-  for (let start = 0; start < paths.length; start += AT_ONCE) {
-    const taken = await Promise.all(
-      paths.slice(start, start + AT_ONCE).map(async (path) => {
-        const named = by.looks.absolute(path);
-        const place = prepared.followed.has(path) ? (by.host.files.realPath(named) ?? named) : named;
-        const stamp = by.host.files.stamp(place);
-        if (stamp === null) return missing(prepared, path);
-        stamps.set(place, stamp);
-        if (stamp.type === 'link') {
-          return ok({ path, size: 0, input: { link: by.host.files.readLink(place) } });
-        }
-        const digest = await by.cache.digestOf(place);
-        if (!digest.ok) return digest;
-        const executable = (stamp.mode & EXECUTABLE) !== 0 ? { executable: true as const } : {};
-        return ok({
-          path,
-          size: digest.value.sizeBytes,
-          input: { digest: digest.value.digest, ...executable },
-        });
-      }),
-    );
-    for (const one of taken) {
-      if (!one.ok) return one;
-      inputs.set(one.value.path, one.value.input);
-      sizes.set(one.value.path, one.value.size);
-    }
+  const regular: { readonly path: string; readonly stamp: Stamp }[] = [];
+  for (const [named, found] of prepared.files) {
+    const absolute = looks.absolute(named);
+    const follow = prepared.followed.has(named);
+    const path = follow ? (host.files.realPath(absolute) ?? absolute) : absolute;
+    const stamp = isNew && !follow ? found : host.files.stamp(path);
+    if (stamp === null) return missing(prepared, named);
+    stamps.set(path, stamp);
+    const isLink = stamp.type === 'link';
+    sizes.set(named, isLink ? 0 : stamp.sizeBytes);
+    // Either way it takes its place among the others: the order of files is that of their paths.
+    inputs.set(named, isLink ? { link: host.files.readLink(path) } : UNREAD);
+    if (!isLink) regular.push({ path, stamp });
+  }
+  const digests = await cache.digestsOf(regular);
+  if (!digests.ok) return digests;
+  let next = 0;
+  for (const [named, input] of inputs) {
+    if (input !== UNREAD) continue;
+    inputs.set(named, fileInput(digests.value[next] as Digest, regular[next]?.stamp.mode ?? 0));
+    next += 1;
   }
   return ok({ inputs, sizes, stamps });
+}
+
+function fileInput(digest: Digest, mode: number): ManifestInput {
+  return (mode & EXECUTABLE) === 0 ? { digest } : { digest, executable: true };
 }
 
 /** The manifest of an action and its sha256. */

@@ -21,7 +21,7 @@ export interface FoundInputs {
  * pipeline places are never found by a wildcard.
  */
 export function findInputs(patterns: readonly string[], looks: Looks): FoundInputs {
-  const found = new Map<string, Stamp>();
+  let found = new Map<string, Stamp>();
   const unmatched: string[] = [];
   const special: string[] = [];
   for (const entry of patterns) {
@@ -31,14 +31,24 @@ export function findInputs(patterns: readonly string[], looks: Looks): FoundInpu
       continue;
     }
     const matched = matchedBy(pattern, looks);
-    if (matched.size === 0) {
-      const isSpecial = pattern.literal && looks.stamp(literalPath(pattern))?.type === 'other';
-      (isSpecial ? special : unmatched).push(entry);
-    }
-    for (const [path, stamp] of matched) found.set(path, stamp);
+    if (matched.size === 0) (isSpecial(pattern, looks) ? special : unmatched).push(entry);
+    found = found.size === 0 ? matched : new Map([...found, ...matched]);
   }
-  const sorted = [...found].sort(([a], [b]) => byCodeUnit(a, b));
-  return { files: new Map(sorted), unmatched, special };
+  return { files: sortedByPath(found), unmatched, special };
+}
+
+function isSpecial(pattern: Pattern, looks: Looks): boolean {
+  return pattern.literal && looks.stamp(literalPath(pattern))?.type === 'other';
+}
+
+/** By path; a list that is in order stays as it is. */
+export function sortedByPath(files: ReadonlyMap<string, Stamp>): ReadonlyMap<string, Stamp> {
+  let before = '';
+  for (const path of files.keys()) {
+    if (path < before) return new Map([...files].sort(([a], [b]) => byCodeUnit(a, b)));
+    before = path;
+  }
+  return files;
 }
 
 function literalPath(pattern: Pattern): string {
@@ -75,9 +85,9 @@ function descend(directory: string, segments: readonly Segment[], at: number, se
     if (name.startsWith('.') && !search.hidden && !asksForHidden(segment)) continue;
     const path = join(directory, name);
     if (segment.type === 'any-depth') {
-      const isDirectory = search.looks.stamp(path)?.type === 'directory';
-      if (isDirectory) descend(path, segments, at, search);
-      else if (at + 1 === segments.length) meet(path, segments, at + 1, search);
+      const stamp = search.looks.stamp(path);
+      if (stamp?.type === 'directory') descend(path, segments, at, search);
+      else if (stamp !== null && at + 1 === segments.length) match(path, stamp, search);
     } else if (matchesSegment(segment, name)) meet(path, segments, at + 1, search);
   }
   if (segment.type === 'any-depth' && at + 1 < segments.length) descend(directory, segments, at + 1, search);
@@ -88,7 +98,11 @@ function meet(path: string, segments: readonly Segment[], next: number, search: 
   const stamp = search.looks.stamp(path);
   if (stamp === null) return;
   if (stamp.type === 'directory') descend(path, segments, next, search);
-  else if (next === segments.length && stamp.type !== 'other') search.matched.set(path, stamp);
+  else if (next === segments.length) match(path, stamp, search);
+}
+
+function match(path: string, stamp: Stamp, { matched }: Search): void {
+  if (stamp.type !== 'other') matched.set(path, stamp);
 }
 
 function everythingBelow(directory: string, search: Search): void {
@@ -97,7 +111,7 @@ function everythingBelow(directory: string, search: Search): void {
     const stamp = search.looks.stamp(path);
     if (stamp === null) continue;
     if (stamp.type === 'directory') everythingBelow(path, search);
-    else if (stamp.type !== 'other') search.matched.set(path, stamp);
+    else match(path, stamp, search);
   }
 }
 

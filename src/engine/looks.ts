@@ -4,18 +4,25 @@ import type { Files, Stamp } from '../host/host.ts';
 /** Wildcards never match these, wherever they are. */
 const NEVER = '.git';
 
+/** What one command knows of a checkout. */
+interface Known {
+  readonly files: Files;
+  readonly apart: ReadonlySet<string>;
+  /** The directories in which those lie: in all others no name has to be looked for. */
+  readonly besideApart: ReadonlySet<string>;
+  readonly seen: Map<string, Stamp | null>;
+  readonly lists: Map<string, readonly string[]>;
+}
+
 export class Looks {
   readonly root: string;
-  readonly #files: Files;
-  readonly #apart: ReadonlySet<string>;
-  readonly #seen = new Map<string, Stamp | null>();
-  readonly #lists = new Map<string, readonly string[]>();
+  readonly #known: Known;
+  readonly #noted = new Set<string>();
 
   /** `apart` holds relative paths that wildcards do not enter: the cache directory and what the pipeline places. */
-  constructor(files: Files, root: string, apart: Iterable<string>) {
-    this.#files = files;
+  constructor(files: Files, root: string, apart: Iterable<string>, known?: Known) {
     this.root = root;
-    this.#apart = new Set(apart);
+    this.#known = known ?? knowNothing(files, apart);
   }
 
   absolute(path: string): string {
@@ -25,33 +32,55 @@ export class Looks {
   /** The stamp of a path, relative to the pipeline's directory or absolute; the first answer is the one remembered. */
   stamp(path: string): Stamp | null {
     const place = this.absolute(path);
-    const stamp = this.#files.stamp(place);
-    if (!this.#seen.has(place)) this.#seen.set(place, stamp);
+    const stamp = this.#known.files.stamp(place);
+    this.#noted.add(place);
+    if (this.#known.seen.get(place) === undefined) this.#known.seen.set(place, stamp);
     return stamp;
+  }
+
+  /** The same looks for one who notes for itself what it asked for. */
+  noting(): Looks {
+    return new Looks(this.#known.files, this.root, [], this.#known);
+  }
+
+  /** Absolute paths of what was asked for or added here, and not through one that notes for itself. */
+  noted(): ReadonlySet<string> {
+    return this.#noted;
   }
 
   /** Names in a directory, without what wildcards never match. Read once in a run. */
   list(directory: string): readonly string[] {
-    const known = this.#lists.get(directory);
-    if (known !== undefined) return known;
+    const known = this.#known.lists.get(directory);
+    if (known !== undefined) {
+      this.#noted.add(this.absolute(directory));
+      return known;
+    }
     this.stamp(directory);
     const prefix = directory === '' ? '' : `${directory}/`;
-    const names = this.#files
+    const isNextToApart = this.#known.besideApart.has(directory);
+    const names = this.#known.files
       .list(this.absolute(directory))
-      .filter((name) => name !== NEVER && !this.#apart.has(prefix + name));
-    this.#lists.set(directory, names);
+      .filter((name) => name !== NEVER && !(isNextToApart && this.#known.apart.has(prefix + name)));
+    this.#known.lists.set(directory, names);
     return names;
   }
 
   /** Adds what was looked at elsewhere: a tool's binary, a file of variables. */
   add(place: string, stamp: Stamp | null): void {
-    if (!this.#seen.has(place)) this.#seen.set(place, stamp);
+    this.#noted.add(place);
+    if (!this.#known.seen.has(place)) this.#known.seen.set(place, stamp);
   }
 
   /** Every absolute path looked at, with its stamp at that moment. */
   all(): ReadonlyMap<string, Stamp | null> {
-    return this.#seen;
+    return this.#known.seen;
   }
+}
+
+function knowNothing(files: Files, apart: Iterable<string>): Known {
+  const set = new Set(apart);
+  const parents = [...set].map((path) => path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+  return { files, apart: set, besideApart: new Set(parents), seen: new Map(), lists: new Map() };
 }
 
 /** Whether two stamps describe the same unchanged file, or directory with the same names in it. */

@@ -33,10 +33,10 @@ export function buildManifest(facts: ManifestFacts): Manifest {
       text: (template) => renderTemplate(template, pathOf),
     });
   }
-  const inputs: Record<string, ManifestInput> = Object.fromEntries(facts.files);
-  for (const ref of referencesOf(action, facts.options).staged) {
-    inputs[pathOf(ref)] = contentInput(upstream(ref).content);
-  }
+  const staged = referencesOf(action, facts.options).staged.map((ref): [string, ManifestInput] => [
+    pathOf(ref),
+    contentInput(upstream(ref).content),
+  ]);
   return {
     format: 1,
     kind: action.kind,
@@ -44,7 +44,12 @@ export function buildManifest(facts: ManifestFacts): Manifest {
     options,
     env: mapValues(action.env, (template) => renderTemplate(template, pathOf)),
     secrets: Object.fromEntries(action.secrets.map(({ name, version }) => [name, version])),
-    inputs: Object.fromEntries(Object.entries(inputs).sort(([a], [b]) => byCodeUnit(a, b))),
+    // Files come sorted.
+    inputs: Object.fromEntries(
+      staged.length === 0
+        ? facts.files
+        : [...new Map([...facts.files, ...staged])].sort(([a], [b]) => byCodeUnit(a, b)),
+    ),
     outputs: Object.fromEntries(action.outputs.map(({ name, path }) => [name, path])),
     tools: facts.tools,
     platform: action.platformSensitive ? facts.platform : null,

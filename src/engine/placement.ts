@@ -23,14 +23,8 @@ export async function displacedArtifacts(
 ): Promise<readonly Displaced[]> {
   const displaced: Displaced[] = [];
   for (const artifact of artifacts) {
+    if (isAsPlaced(session, artifact, state)) continue;
     const known = state?.placed[artifact.name];
-    const sure =
-      known !== undefined &&
-      known.digest === artifact.content.digest &&
-      known.files.every((file) =>
-        isUntouched(file, session.host.files.stamp(session.looks.absolute(file[0]))),
-      );
-    if (sure) continue;
     const stamp = session.host.files.stamp(session.looks.absolute(artifact.path));
     if (stamp === null) displaced.push({ artifact, reason: `${artifact.path} was missing` });
     else if (!(await holds(session, artifact, stamp))) {
@@ -42,6 +36,16 @@ export async function displacedArtifacts(
     }
   }
   return displaced;
+}
+
+/** Whether an artifact lies in the checkout as it was put there, by stamps alone. */
+export function isAsPlaced(session: Session, artifact: Artifact, state: ActionState | undefined): boolean {
+  const known = state?.placed[artifact.name];
+  return (
+    known !== undefined &&
+    known.digest === artifact.content.digest &&
+    known.files.every((file) => isUntouched(file, session.host.files.stamp(session.looks.absolute(file[0]))))
+  );
 }
 
 /** Puts an artifact at its path in the checkout; what was there is replaced only when the new is complete. */

@@ -1,14 +1,13 @@
 /** Everything about actions that can be settled before any of them runs: pinned options, the files they name, the versions of their tools. */
 import type { Host, Stamp } from '../host/host.ts';
 import type { Failure } from '../model/failure.ts';
-import { byCodeUnit } from '../model/json.ts';
 import type { OptionValues, PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import type { LockFile, StageKind } from '../stages/kind.ts';
 import type { YamlReader } from './finder.ts';
 import { inputFinder } from './finder.ts';
-import { findInputs, findPath, nearestTo } from './inputs.ts';
+import { findInputs, findPath, nearestTo, sortedByPath } from './inputs.ts';
 import { askingAgain } from './lock-file.ts';
 import type { Looks } from './looks.ts';
 import { referencesOf } from './options.ts';
@@ -22,9 +21,13 @@ export interface Prepared {
   readonly options: OptionValues | null;
   /** Relative path → stamp when it was found. */
   readonly files: ReadonlyMap<string, Stamp>;
+  /** When that was. */
+  readonly foundAtMs: number;
   /** Those of them that are links, but count by what they lead to, because an option names them as its value. */
   readonly followed: ReadonlySet<string>;
   readonly tools: { readonly [name: string]: string };
+  /** Absolute paths of all that was looked at for this action alone. */
+  readonly looked: ReadonlySet<string>;
 }
 
 export interface Preparation {
@@ -53,10 +56,20 @@ export async function prepareActions(
     const options = action.pins ? await pinned(action, by) : ok(action.options);
     if (!options.ok) failures.push(options.failure);
     const known = options.ok && options.value !== null ? options.value : action.options;
-    const files = await filesOf(action, known, by);
+    const foundAtMs = by.host.clock.nowMs();
+    const looks = by.looks.noting();
+    const files = await filesOf(action, known, { ...by, looks });
     if (!files.ok) failures.push(...files.failure);
     const tools = await toolsOf(action, by.tools, missingTools);
-    if (options.ok && files.ok) prepared.push({ action, options: options.value, ...files.value, tools });
+    if (options.ok && files.ok)
+      prepared.push({
+        action,
+        options: options.value,
+        ...files.value,
+        foundAtMs,
+        tools,
+        looked: looks.noted(),
+      });
   }
   for (const [tool, needing] of missingTools) failures.push(toolMissing(tool, needing));
   return failures.length > 0 ? fail(distinct(failures)) : ok(prepared);
@@ -97,12 +110,12 @@ async function filesOf(
   for (const path of declared.special) special(path);
   const implied = await impliedPaths(action, options, by);
   if (!implied.ok) return fail([...failures, implied.failure]);
-  const files = new Map(declared.files);
-  for (const path of implied.value) {
+  const more = implied.value.flatMap((path) => {
     const found = findPath(path, looks);
     if (found.size === 0) missing(path);
-    for (const [file, stamp] of found) files.set(file, stamp);
-  }
+    return [...found];
+  });
+  const files = more.length === 0 ? declared.files : new Map([...declared.files, ...more]);
   const followed = new Set<string>();
   for (const path of referencesOf(action, options).files) {
     if (files.get(path)?.type !== 'link') continue;
@@ -111,8 +124,7 @@ async function filesOf(
     else special(path);
   }
   if (failures.length > 0) return fail(failures);
-  if (implied.value.length === 0) return ok({ files, followed });
-  return ok({ files: new Map([...files].sort(([a], [b]) => byCodeUnit(a, b))), followed });
+  return ok({ files: sortedByPath(files), followed });
 }
 
 /** Files that options name, and those that the kind finds by looking at them. */

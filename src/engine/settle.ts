@@ -3,6 +3,8 @@ import type { ActionResult } from '../model/action.ts';
 import type { Artifact } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import type { ArtifactRef, OptionValues, PlannedAction } from '../model/plan.ts';
+import type { Result } from '../model/result.ts';
+import { ok } from '../model/result.ts';
 import type { Pinned, TakenInputs } from './fingerprint.ts';
 import { pin, takeInputs } from './fingerprint.ts';
 import { referencesOf } from './options.ts';
@@ -24,6 +26,8 @@ export interface SettlerOptions {
   readonly urgencyOf: (action: string) => number;
   /** Told of every action that was settled once more, because its result was lost. */
   readonly onAgain: (settled: Settled) => void;
+  /** Prepares an action that was not, because it was taken for unchanged. */
+  readonly prepareLate: (action: PlannedAction) => Promise<Result<Prepared, Failure>>;
 }
 
 /** So often what an action reads may turn out to be damaged before that is its failure. */
@@ -67,12 +71,29 @@ export class Settler {
 
   /** Settles an action all of whose needs ended well. */
   async settle(name: string, note: string | null = null): Promise<Settled> {
-    const prepared = this.#prepared.get(name);
-    if (prepared === undefined) throw new Error(`not prepared: ${name}`);
     const startedAtMs = this.#session.host.clock.nowMs();
-    const settled = await this.#decide(prepared, startedAtMs, note);
+    const prepared = await this.#preparedAction(name);
+    const settled = prepared.ok
+      ? await this.#decide(prepared.value, startedAtMs, note)
+      : this.#failed(
+          { action: this.#actionOf(name), startedAtMs, pinned: null },
+          prepared.failure,
+          [],
+          false,
+        );
     this.#settled.set(name, settled);
     return settled;
+  }
+
+  async #preparedAction(name: string): Promise<Result<Prepared, Failure>> {
+    const prepared = this.#prepared.get(name);
+    return prepared === undefined ? this.#options.prepareLate(this.#actionOf(name)) : ok(prepared);
+  }
+
+  #actionOf(name: string): PlannedAction {
+    const action = this.#prepared.get(name)?.action ?? this.#settled.get(name)?.action;
+    if (action === undefined) throw new Error(`no such action: ${name}`);
+    return action;
   }
 
   async #decide(prepared: Prepared, startedAtMs: number, note: string | null): Promise<Settled> {
@@ -330,17 +351,13 @@ export class Settler {
     if (this.#options.isForced(action)) notes.push('forced');
     const changes = await this.#changes(underway);
     if (notes.length + changes.length > 0) return [...notes, ...changes];
-    const last = await this.#lastResult(action);
+    const last = await lastResult(this.#session, action);
     return [last === null ? 'never built before' : 'its result is not in the cache'];
   }
 
   async #changes({ prepared, pinned }: Underway): Promise<readonly string[]> {
-    const last = await this.#lastResult(prepared.action);
+    const last = await lastResult(this.#session, prepared.action);
     return last === null ? [] : reasonsOfChange(prepared.action, last.manifest, pinned.manifest);
-  }
-
-  #lastResult(action: PlannedAction): Promise<ActionResult | null> {
-    return lastResult(this.#session, action);
   }
 
   async #good(

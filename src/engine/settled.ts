@@ -12,7 +12,7 @@ export interface Settled {
   readonly reasons: readonly string[];
   readonly startedAtMs: number;
   readonly durationMs: number;
-  readonly pinned: Pinned | null;
+  readonly pinned: Pick<Pinned, 'fingerprint'> | null;
   /** What it made or had made; null unless the outcome is good. */
   readonly result: Pick<ActionResult, 'artifacts' | 'durationMs'> | null;
   readonly placed: { readonly [output: string]: PlacedOutput };

@@ -19,7 +19,7 @@ import { adoptOutputs, outputFailure } from './outputs.ts';
 import type { Prepared } from './prepare.ts';
 import type { Session } from './session.ts';
 import type { Places } from './staging.ts';
-import { makePlaces, stageArtifacts, stageFiles } from './staging.ts';
+import { makePlaces, OWN_DIRECTORIES, stageArtifacts, stageFiles } from './staging.ts';
 import { evidenceDirectory, logFileOf } from './state.ts';
 
 const FINAL: readonly Failure['code'][] = [
@@ -101,7 +101,7 @@ async function runOnce(
   for (const value of Object.values(secrets.value)) masks.add(value);
   const logFile = logFileOf(checkoutDirectory, action.name);
   await host.files.remove(logFile);
-  const own = await cache.makeWorkspace();
+  const own = await cache.makeWorkspace(OWN_DIRECTORIES);
   if (!own.ok) return own;
   const log = new ActionLog(logFile, host.files, masks, (line) =>
     session.emit({ type: 'action-output', name: action.name, line }),

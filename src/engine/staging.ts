@@ -108,6 +108,9 @@ function putContent(session: Session, content: Content, to: string): Promise<Res
     : session.cache.restore(content, to, 'shared');
 }
 
+/** What is in the directory of every attempt from the beginning: HOME and TMPDIR. */
+export const OWN_DIRECTORIES = ['home', 'tmp'] as const;
+
 /** The directories of one attempt, made. */
 export async function makePlaces(
   session: Session,
@@ -125,7 +128,7 @@ export async function makePlaces(
     temporary: `${own}/tmp`,
     staging: inPlace ? scratch : workspace,
   };
-  const wanted = [places.home, places.temporary];
+  const wanted: string[] = [];
   // A command in a workspace cannot know of the scratch directory: a thousand commands need not pay for it.
   if (inPlace || kind !== 'run') wanted.push(scratch);
   if (!inPlace) wanted.push(workspace);

@@ -2,6 +2,7 @@
 import type { Files, Stamp } from '../host/host.ts';
 import type { FileContent } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
+import type { Ground, Remembered } from './remembered.ts';
 import type { ToolMemo } from './tools.ts';
 
 /** Path relative to the pipeline's directory, then size, mtime, ctime and inode when it was placed. */
@@ -20,15 +21,19 @@ export interface ActionState {
   /** How long its result took to build, here or elsewhere. */
   readonly durationMs: number | null;
   readonly placed: { readonly [output: string]: PlacedOutput };
+  /** Null when the next run must look more closely. */
+  readonly remembered: Remembered | null;
 }
 
 export interface CheckoutState {
-  readonly format: 1;
+  readonly format: 2;
   readonly actions: { readonly [name: string]: ActionState };
   readonly tools: ToolMemo;
+  /** What everything that is remembered rests on; null when nothing is. */
+  readonly ground: Ground | null;
 }
 
-const EMPTY_STATE: CheckoutState = { format: 1, actions: {}, tools: {} };
+const EMPTY_STATE: CheckoutState = { format: 2, actions: {}, tools: {}, ground: null };
 
 /** Reads the state of a checkout; an absent or damaged one is an empty one, which costs time only. */
 export async function readState(files: Files, directory: string): Promise<CheckoutState> {
@@ -36,16 +41,16 @@ export async function readState(files: Files, directory: string): Promise<Checko
   if (!text.ok) return EMPTY_STATE;
   try {
     const state = JSON.parse(text.value) as CheckoutState;
-    return state.format === 1 ? state : EMPTY_STATE;
+    return state.format === 2 ? state : EMPTY_STATE;
   } catch {
     return EMPTY_STATE;
   }
 }
 
-/** Writes it in one piece. Trouble is no failure: the next run looks more closely. */
+/** Writes it in one piece. Trouble is no failure, nor is a file lost by a power cut: the next run looks more closely. */
 export async function writeState(files: Files, directory: string, state: CheckoutState): Promise<void> {
   const made = await files.makeDirectory(directory);
-  if (made.ok) await files.replaceFile(stateFile(directory), JSON.stringify(state));
+  if (made.ok) await files.replaceFile(stateFile(directory), JSON.stringify(state), { flush: false });
 }
 
 /** Whether a placed file is as it was left. */

@@ -7,6 +7,7 @@ import { type Digest, digestOfHex } from '../model/digest.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { digestFileSync, type FileDigest } from './digest-file.ts';
+import { digestMany } from './digest-many.ts';
 import type { DigestAnswer } from './digest-worker.ts';
 import { attempt, attemptAsync } from './errno.ts';
 import type { Hashing } from './host.ts';
@@ -27,14 +28,29 @@ interface Work {
 /** Hashing on this host; threads are started when the first large file comes and never keep the process alive. */
 export function realHashing(): Hashing {
   const threads = threadPool();
+  const digestFile: Hashing['digestFile'] = async (path, onProgress) => {
+    const large = (stampTarget(path)?.sizeBytes ?? 0) > LARGE_BYTES;
+    const result = large
+      ? await threads(path, onProgress)
+      : attempt('read', path, () => digestFileSync(path, onProgress));
+    if (!result.ok) return result;
+    return ok({ digest: digestOfHex(result.value.hex), sizeBytes: result.value.sizeBytes });
+  };
   return {
-    async digestFile(path, onProgress) {
-      const large = (stampTarget(path)?.sizeBytes ?? 0) > LARGE_BYTES;
-      const result = large
-        ? await threads(path, onProgress)
-        : attempt('read', path, () => digestFileSync(path, onProgress));
-      if (!result.ok) return result;
-      return ok({ digest: digestOfHex(result.value.hex), sizeBytes: result.value.sizeBytes });
+    digestFile,
+    async digestFiles(paths, sizes) {
+      const digests = await digestMany(paths, sizes);
+      // All large ones at once: the pool lets as many run as there are processors.
+      const others = await Promise.all(
+        digests.flatMap((digest, at) =>
+          digest === null ? [digestFile(paths[at] as string).then((result) => ({ at, result }))] : [],
+        ),
+      );
+      for (const { at, result } of others) {
+        if (!result.ok) return result;
+        digests[at] = result.value.digest;
+      }
+      return ok(digests as Digest[]);
     },
     digestBytes,
     sha512File,
@@ -82,10 +98,22 @@ function threadPool(): (path: string, onProgress?: (bytes: number) => void) => P
     const onError = () => {
       threads -= 1;
       finish(attempt('read', work.path, () => digestFileSync(work.path, work.onProgress)));
+      const next = waiting.shift();
+      if (next) start(next);
     };
     worker.on('message', onMessage);
     worker.on('error', onError);
     worker.postMessage(work.path);
+  };
+
+  const start = (work: Work): void => {
+    const { path, onProgress, done } = work;
+    if (file === null) {
+      done(attempt('read', path, () => digestFileSync(path, onProgress)));
+      return;
+    }
+    threads += 1;
+    give(new Worker(file), work);
   };
 
   return (path, onProgress) =>
@@ -93,9 +121,7 @@ function threadPool(): (path: string, onProgress?: (bytes: number) => void) => P
       const work: Work = { path, onProgress, done };
       const free = idle.pop();
       if (free) return give(free, work);
-      if (file === null) return done(attempt('read', path, () => digestFileSync(path, onProgress)));
-      if (threads >= availableParallelism()) return void waiting.push(work);
-      threads += 1;
-      give(new Worker(file), work);
+      if (threads >= availableParallelism()) waiting.push(work);
+      else start(work);
     });
 }

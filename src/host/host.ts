@@ -185,6 +185,11 @@ export interface Hashing {
     path: string,
     onProgress?: (bytes: number) => void,
   ): Promise<Result<{ readonly digest: Digest; readonly sizeBytes: number }, HostFailure>>;
+  /** sha256 of many files in their order, given the size that each was seen to have; the first that cannot be read fails all. */
+  digestFiles(
+    paths: readonly string[],
+    sizes: readonly number[],
+  ): Promise<Result<readonly Digest[], HostFailure>>;
   digestBytes(data: string | Uint8Array): Digest;
   /** sha512 of a file, 128 hex digits: for images whose publishers give no sha256. Never names anything in the cache. */
   sha512File(path: string): Promise<Result<string, HostFailure>>;

@@ -44,9 +44,21 @@ export function watch(group: number, all: Iterable<number>): void {
     watchdog = start();
     for (const other of all) watchdog.stdin?.write(`+ ${other}\n`);
   }
-  watchdog.stdin?.write(`+ ${group}\n`);
+  tell(`+ ${group}\n`);
 }
 
+/** Takes back what `watch` said. */
 export function unwatch(group: number): void {
-  watchdog?.stdin?.write(`- ${group}\n`);
+  // Together with the next one when that starts in this turn: each word wakes the watchdog up.
+  if (ended === '') setImmediate(() => tell(''));
+  ended += `- ${group}\n`;
+}
+
+/** Ends that the watchdog has not heard of yet. */
+let ended = '';
+
+function tell(words: string): void {
+  const all = ended + words;
+  ended = '';
+  if (all !== '') watchdog?.stdin?.write(all);
 }

@@ -4,6 +4,7 @@ import type { PipelineFailure } from '../model/failure-pipeline.ts';
 import type { JsonValue } from '../model/json.ts';
 import type { MapEntry, Node, ScalarNode, Span } from '../model/pipeline.ts';
 import { fail, ok, type Result } from '../model/result.ts';
+import { readPlainYaml } from './plain-yaml.ts';
 import { Problems } from './problems.ts';
 import { SourceText } from './source-text.ts';
 import { syntaxFailures } from './syntax-failure.ts';
@@ -27,6 +28,11 @@ const OPTIONS = {
  * nowhere are reported too, but the rest of the tree is still worth a look.
  */
 export function parseTree(source: SourceText, problems: Problems): Node | null {
+  return readPlainYaml(source.text) ?? parseAnyYaml(source, problems);
+}
+
+/** The same by the library alone: for whatever is unusual or wrong. */
+export function parseAnyYaml(source: SourceText, problems: Problems): Node | null {
   const document = parseDocument(source.text, OPTIONS);
   for (const failure of syntaxFailures(source, document.errors)) problems.add(failure);
   if (document.errors.length > 0) return null;

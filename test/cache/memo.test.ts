@@ -143,3 +143,31 @@ test('two writers keep what both learnt', async () => {
   const later = openMemo(rig.host, rig.path('memo'));
   for (const stamp of stamps) expect(await later.recall(stamp)).toBe(digest);
 });
+
+test('a list of files is read once, in one go, and a changed one again', async () => {
+  await using rig = cacheRig();
+  const { openCache } = await import('../../src/cache/local.ts');
+  const read: string[][] = [];
+  const digestFiles: Hashing['digestFiles'] = (paths, sizes) => {
+    read.push([...paths]);
+    return rig.host.hashing.digestFiles(paths, sizes);
+  };
+  const host: Host = { ...rig.host, hashing: { ...rig.host.hashing, digestFiles } };
+  const cache = must(await openCache(host, rig.path('cache')));
+  const paths = ['a', 'b', 'c'].map((name) => rig.write(name, name));
+  const take = async () => {
+    for (const path of paths) old(path);
+    return must(await cache.digestsOf(paths.map((path) => ({ path, stamp: host.files.stamp(path)! }))));
+  };
+  for (const path of paths) old(path);
+  const stamped = paths.map((path) => ({ path, stamp: host.files.stamp(path)! }));
+  const digests = must(await cache.digestsOf(stamped));
+  expect(digests).toEqual(['a', 'b', 'c'].map((text) => host.hashing.digestBytes(text)));
+  expect(must(await cache.digestsOf(stamped))).toEqual(digests);
+  expect(read).toEqual([paths]);
+  writeFileSync(paths[1]!, 'B');
+  const changed = await take();
+  expect(changed[1]).toBe(host.hashing.digestBytes('B'));
+  expect([changed[0], changed[2]]).toEqual([digests[0], digests[2]]);
+  await cache.close();
+});

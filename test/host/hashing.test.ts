@@ -76,3 +76,55 @@ console.log(JSON.stringify({ digests: results.map((r) => r.ok && r.value.digest)
   expect(told.peak).toBeLessThan(200e6);
   expect(await child.ended).toBe(0);
 });
+
+test('a list of files has the digests of its files, in order, whatever their sizes', async () => {
+  const directory = temporary();
+  const contents = [
+    Buffer.alloc(0),
+    Buffer.from('one'),
+    Buffer.alloc(300_000, 'x'),
+    Buffer.alloc(5_000_000, 'y'),
+  ];
+  const paths = contents.map((content, at) => {
+    writeFileSync(join(directory, `${at}`), content);
+    return join(directory, `${at}`);
+  });
+  const sizes = contents.map(({ length }) => length);
+  const wanted = contents.map((content) => `sha256:${createHash('sha256').update(content).digest('hex')}`);
+  expect(await realHashing().digestFiles(paths, sizes)).toEqual({ ok: true, value: wanted });
+  // Grown or shrunk since they were looked at: read to the end all the same.
+  const other = sizes.map((size) => Math.abs(size - 1));
+  expect(await realHashing().digestFiles(paths, other)).toEqual({ ok: true, value: wanted });
+});
+
+test('of a list of files the first that cannot be read is the failure', async () => {
+  const file = join(temporary(), 'file');
+  writeFileSync(file, 'x');
+  expect(await realHashing().digestFiles([file, '/no/such/file'], [1, 1])).toMatchObject({
+    ok: false,
+    failure: { path: '/no/such/file', errno: 'ENOENT' },
+  });
+});
+
+test('in the bundle threads share a long list of small files, and each digest is at its place', async () => {
+  const directory = temporary();
+  const paths = Array.from({ length: 20_000 }, (_, at) => join(directory, `${at}`));
+  for (const [at, path] of paths.entries()) writeFileSync(path, `${at}`);
+  const program = await buildProgram(
+    directory,
+    'lister',
+    `
+import { createHash } from 'node:crypto';
+import { realHashing } from './src/host/hashing.ts';
+const directory = process.argv[2];
+const paths = Array.from({ length: 20_000 }, (_, at) => directory + '/' + at);
+const digests = await realHashing().digestFiles(paths, paths.map((_, at) => String(at).length));
+const wrong = paths.filter((_, at) =>
+  digests.value[at] !== 'sha256:' + createHash('sha256').update(String(at)).digest('hex'));
+console.log(JSON.stringify({ count: digests.value.length, wrong: wrong.length }));
+`,
+  );
+  await using child = startChild(program, [directory]);
+  expect(JSON.parse(await child.nextLine())).toEqual({ count: 20_000, wrong: 0 });
+  expect(await child.ended).toBe(0);
+});

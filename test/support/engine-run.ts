@@ -52,9 +52,15 @@ export class EngineRig implements AsyncDisposable {
   async run(options: EngineRunOptions = {}): Promise<Built & { readonly outcomes: Record<string, string> }> {
     const { session, prepared, isForced } = await this.#open(options);
     try {
-      const build = { jobs: 2, keepGoing: options.keepGoing ?? false, isForced };
-      const built = await buildActions(session, prepared, build);
-      const state = { format: 1, actions: built.actions, tools: {} } as const;
+      const chosen = prepared.map(({ action }) => action);
+      const built = await buildActions(session, chosen, prepared, {
+        jobs: 2,
+        keepGoing: options.keepGoing ?? false,
+        isForced,
+        unchanged: new Map(),
+        prepareLate: (action) => Promise.reject(new Error(`prepared already: ${action.name}`)),
+      });
+      const state = { format: 2, actions: built.actions, tools: {}, ground: null } as const;
       await writeState(session.host.files, session.checkoutDirectory, state);
       const outcomes = built.settled.map(({ action, outcome }) => [action.name, outcome]);
       return { ...built, outcomes: Object.fromEntries(outcomes) };

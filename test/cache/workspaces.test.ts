@@ -1,0 +1,104 @@
+/** Workspaces: what one leaves, the next one never sees. */
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Cache } from '../../src/cache/cache.ts';
+import { cacheRig, must } from './cache-rig.ts';
+
+const NAMES = ['home', 'tmp'];
+
+async function make(cache: Cache): Promise<{ readonly path: string; dispose(): Promise<void> }> {
+  return must(await cache.makeWorkspace(NAMES));
+}
+
+test('a workspace has the empty directories that were asked for, and nothing else', async () => {
+  await using rig = cacheRig();
+  const cache = await rig.open();
+  const { path, dispose } = await make(cache);
+  expect(readdirSync(path, { recursive: true }).sort()).toEqual(NAMES);
+  await dispose();
+  await cache.close();
+  expect(existsSync(path)).toBe(false);
+});
+
+test('directories that nobody touched serve again, under another name', async () => {
+  await using rig = cacheRig();
+  const cache = await rig.open();
+  const first = await make(cache);
+  const { ino } = statSync(join(first.path, 'home'));
+  mkdirSync(join(first.path, 'work/deep'), { recursive: true });
+  writeFileSync(join(first.path, 'work/deep/file'), 'x');
+  await first.dispose();
+  const second = await make(cache);
+  expect(second.path).not.toBe(first.path);
+  expect(existsSync(first.path)).toBe(false);
+  expect(statSync(join(second.path, 'home')).ino).toBe(ino);
+  expect(readdirSync(second.path, { recursive: true }).sort()).toEqual(NAMES);
+  await cache.close();
+});
+
+test('two that are in use at the same time have nothing in common', async () => {
+  await using rig = cacheRig();
+  const cache = await rig.open();
+  const first = await make(cache);
+  await first.dispose();
+  const [one, other] = [await make(cache), await make(cache)];
+  writeFileSync(join(one.path, 'home/file'), 'x');
+  expect(readdirSync(other.path, { recursive: true }).sort()).toEqual(NAMES);
+  await cache.close();
+});
+
+test.each<[string, (path: string) => void]>([
+  ['left a file in a private directory', (path) => writeFileSync(join(path, 'home/.cache'), 'x')],
+  [
+    'made a file there and removed it',
+    (path) => {
+      writeFileSync(join(path, 'tmp/file'), 'x');
+      unlinkSync(join(path, 'tmp/file'));
+      chmodSync(join(path, 'tmp'), 0o711);
+    },
+  ],
+  ['changed a mode', (path) => chmodSync(join(path, 'home'), 0o700)],
+  ['changed the mode of the whole', (path) => chmodSync(path, 0o711)],
+  ['removed one', (path) => rmSync(join(path, 'tmp'), { recursive: true })],
+  [
+    'put another one in its place',
+    (path) => {
+      rmSync(join(path, 'tmp'), { recursive: true });
+      mkdirSync(join(path, 'tmp'));
+    },
+  ],
+  [
+    'put a link in its place',
+    (path) => {
+      rmSync(join(path, 'tmp'), { recursive: true });
+      symlinkSync('/tmp', join(path, 'tmp'));
+    },
+  ],
+])('none of the directories serves again when a stage %s', async (_, touch) => {
+  await using rig = cacheRig();
+  const cache = await rig.open();
+  const first = await make(cache);
+  const modes = [first.path, ...NAMES.map((name) => join(first.path, name))].map(
+    (path) => statSync(path).mode,
+  );
+  touch(first.path);
+  await first.dispose();
+  expect(existsSync(first.path)).toBe(false);
+  const second = await make(cache);
+  expect(readdirSync(second.path, { recursive: true }).sort()).toEqual(NAMES);
+  expect(
+    [second.path, ...NAMES.map((name) => join(second.path, name))].map((path) => statSync(path).mode),
+  ).toEqual(modes);
+  await cache.close();
+});
