@@ -1,5 +1,5 @@
 /** The directories that a cache reads and writes, and what happens when one cannot be written: the run goes on in a temporary one. */
-import type { Host, Stamp } from '../host/host.ts';
+import type { Host, ProcessIdentity, Stamp } from '../host/host.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { HostFailure } from '../model/failure-host.ts';
@@ -123,8 +123,7 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
     },
     temporaryPath(layout) {
       temporaryNames += 1;
-      const { pid, startedAt } = host.identity;
-      return `${layout.temporary}/${pid.toString(36)}-${startedAt}-${temporaryNames.toString(36)}`;
+      return `${layout.temporary}/${temporaryPrefix(host.identity)}${temporaryNames.toString(36)}`;
     },
     spareFiles: [],
     async close() {
@@ -151,4 +150,9 @@ function isTroubleOf(layout: Layout, failure: HostFailure): boolean {
 
 function told(failure: HostFailure): string {
   return failure.code === 'file-trouble' ? `${failure.path}: ${failure.errno}` : failure.code;
+}
+
+/** How the names of a process's temporary files begin. */
+export function temporaryPrefix({ pid, startedAt }: Pick<ProcessIdentity, 'pid' | 'startedAt'>): string {
+  return `${pid.toString(36)}-${startedAt}-`;
 }

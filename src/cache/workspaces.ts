@@ -5,7 +5,7 @@ import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import type { Layout } from './layout.ts';
 import { makeSkeleton, type Skeleton, strip } from './skeletons.ts';
-import type { Store } from './store.ts';
+import { type Store, temporaryPrefix } from './store.ts';
 
 /** Whether a process of another host lives cannot be seen; its record is renewed while it does. */
 const RENEW_MS = 60_000;
@@ -128,9 +128,20 @@ async function clearDead(host: Host, layout: Layout): Promise<void> {
     const directory = `${layout.work}/${name}`;
     if (await isInUse(host, directory)) continue;
     await host.processes.killRecorded(`${directory}/${GROUPS}`);
+    await removeTemporariesOf(host, layout, directory);
     await host.files.remove(directory);
   }
   await clearTemporaries(host, layout);
+}
+
+/** Of a dead process whose record says that it was one of this host's: no doubt about the name then. */
+async function removeTemporariesOf(host: Host, layout: Layout, directory: string): Promise<void> {
+  const text = await host.files.readText(`${directory}/${OWNER}`);
+  const owner = text.ok ? parseOwner(text.value) : null;
+  if (owner === null || host.isAlive(owner) !== false) return;
+  for (const name of host.files.list(layout.temporary)) {
+    if (name.startsWith(temporaryPrefix(owner))) await host.files.remove(`${layout.temporary}/${name}`);
+  }
 }
 
 /** Temporary files are named after their process (see `Store.temporaryPath`), those of other programs are left a day. */

@@ -25,10 +25,14 @@ const shell = z.strictObject({
   ...scriptOptions,
 });
 
+const STEP_NAME = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_-]*$/u;
+
 const step = z.strictObject({
   name: z
     .string()
-    .regex(/^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_-]*$/u, { error: 'expected letters, digits, `-` and `_`' })
+    .max(100)
+    // No `regex`: editors would take the pattern of the schema without its `u` flag.
+    .refine((name) => STEP_NAME.test(name), { error: 'expected letters, digits, `-` and `_`' })
     .optional()
     .describe('What the step is called; by default after its file'),
   ansible: z
