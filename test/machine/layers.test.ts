@@ -91,6 +91,33 @@ test('a playbook that fails leaves the steps before it: mended, it starts there'
   expect(await web.log('web@three')).toContain('resumed from the checkpoint of this disk');
 });
 
+test('whatever is killed whenever, no wrong layer is used, no machine is left, and the next run ends right', async () => {
+  three('killed');
+  for (const [phase, pattern, ...flags] of [
+    ['boot', /\$ qemu-system/, '--no-checkpoint'],
+    ['resume', /\$ qemu-system/],
+    ['step', /TASK \[/],
+    ['save', /saving the memory/],
+    ['shutdown', /powering off/],
+  ] as const)
+    for (const victim of ['bake', 'QEMU']) {
+      const { running, run } = web.start(flags);
+      await running.says(pattern);
+      const what = `${victim} killed at ${phase}`;
+      // It is told a moment before it is started.
+      await expect.poll(() => machinesBelow(rig.directory), { message: what }).toHaveLength(1);
+      if (victim === 'bake') running.kill('SIGKILL');
+      else for (const pid of machinesBelow(rig.directory)) process.kill(pid, 'SIGKILL');
+      const ended = await run;
+      if (victim === 'bake') expect(ended.signal, what).toBe('SIGKILL');
+      await expect.poll(() => machinesBelow(rig.directory), { timeout: 10_000, message: what }).toEqual([]);
+      expect(ended.stdout, what).not.toContain('this is a bug in bake');
+    }
+  const ran = await web.run();
+  expect(ran.code, ran.stdout).toBe(0);
+  expect((await web.inside()).read('/etc/three')).toBe('one\nkilled\n');
+});
+
 test('a checkpoint of another QEMU, a damaged one or none costs a boot and a line that says why', async () => {
   for (const [word, spoil, line] of [
     [
@@ -119,30 +146,6 @@ test('a checkpoint of another QEMU, a damaged one or none costs a boot and a lin
   }
   expect((await web.bake('cache', 'rm', '--checkpoints')).code).toBe(0);
   expect(checkpoints()).toEqual([]);
-});
-
-test('whatever is killed whenever, no wrong layer is used, no machine is left, and the next run ends right', async () => {
-  three('killed');
-  for (const [phase, pattern] of [
-    ['boot', /\$ qemu-system/],
-    ['step', /TASK \[/],
-    ['save', /saving the memory/],
-    ['shutdown', /powering off/],
-  ] as const)
-    for (const victim of ['bake', 'QEMU']) {
-      const { running, run } = web.start();
-      await running.says(pattern);
-      if (victim === 'bake') running.kill('SIGKILL');
-      for (const pid of victim === 'QEMU' ? machinesBelow(rig.directory) : []) process.kill(pid, 'SIGKILL');
-      const ended = await run;
-      const what = `${victim} killed at ${phase}`;
-      if (victim === 'bake') expect(ended.signal, what).toBe('SIGKILL');
-      await expect.poll(() => machinesBelow(rig.directory), { timeout: 10_000, message: what }).toEqual([]);
-      expect(ended.stdout, what).not.toContain('this is a bug in bake');
-    }
-  const ran = await web.run();
-  expect(ran.code, ran.stdout).toBe(0);
-  expect((await web.inside()).read('/etc/three')).toBe('one\nkilled\n');
 });
 
 test('a disk of layers, made in many runs, holds the files of one made in a single boot', async () => {
