@@ -34,7 +34,9 @@ export function diffText(diff: DiskDiff, style: Style, all: boolean): string {
   for (const partition of partitions) lines.push(...partitionLines(partition, partitions, style, all));
   const read = partitions.flatMap(({ changes }) => (changes === null ? [] : [changes]));
   const count = (kind: keyof TreeChanges) => read.reduce((sum, changes) => sum + changes[kind].length, 0);
-  lines.push('', `${count('added')} added, ${count('removed')} removed, ${count('changed')} changed`);
+  const unread = partitions.length - read.length;
+  const left = unread === 0 ? '' : `, ${unread} ${unread === 1 ? 'partition' : 'partitions'} not compared`;
+  lines.push('', `${count('added')} added, ${count('removed')} removed, ${count('changed')} changed${left}`);
   lines.push(...bytesLines(diff));
   return `${lines.join('\n')}\n`;
 }
@@ -112,7 +114,7 @@ function bytesLines({ before, after, sharedLayers, touchedBytes }: DiskDiff): re
   const shared =
     touchedBytes === null
       ? 'no layer in common'
-      : `${layers(sharedLayers)} in common, ${formatSize(touchedBytes)} of the disk written since`;
+      : `${layers(sharedLayers)} in common, ${formatSize(touchedBytes)} of the disk written or trimmed since`;
   return [shared, own(before), own(after)];
 }
 

@@ -14,6 +14,7 @@ import { byStage, lastOf } from '../report/stages.ts';
 import { withSources } from '../stages/images/open-disk.ts';
 import type { CommandModule } from './command.ts';
 import { type DiffSide, type DiskDiff, diffJson, diffText } from './diff-words.ts';
+import { readForeign } from './foreign-partitions.ts';
 import { pipelineArguments } from './load-plan.ts';
 import { printFailures } from './print-failures.ts';
 import { storedResult } from './stored-result.ts';
@@ -32,7 +33,7 @@ export const run: CommandModule['run'] = async (invocation) => {
     return printFailures(invocation, [{ code: 'unexpected-argument', argument: third, command: 'diff' }]);
   const project = await openProject({ ...invocation, positionals: [file] }, { touch: false });
   if (!project.ok) return printFailures(invocation, project.failure);
-  const diff = await diffOf(project.value, before, after);
+  const diff = await diffOf(project.value, before, after, invocation.signal);
   if (!diff.ok) return printFailures(invocation, [diff.failure]);
   if (invocation.flags['json'] === true) {
     invocation.write(`${JSON.stringify(diffJson(diff.value), null, 2)}\n`);
@@ -43,7 +44,12 @@ export const run: CommandModule['run'] = async (invocation) => {
   return 0;
 };
 
-async function diffOf(project: Project, before: string, after: string): Promise<Result<DiskDiff, Failure>> {
+async function diffOf(
+  project: Project,
+  before: string,
+  after: string,
+  signal: AbortSignal,
+): Promise<Result<DiskDiff, Failure>> {
   const was = await diskOf(project, before);
   if (!was.ok) return was;
   const is = await diskOf(project, after);
@@ -56,10 +62,12 @@ async function diffOf(project: Project, before: string, after: string): Promise<
     const ownBytes = layers.slice(sharedLayers).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     return { name, digest: content.digest, layers, ownBytes };
   };
-  const compared = await compare(project, one, other, sharedLayers);
-  if (!compared.ok) return compared;
+  const read = await compare(project, one, other, sharedLayers);
+  if (!read.ok) return read;
+  const partitions = await readForeign(project, was.value, is.value, read.value.partitions, signal);
+  if (!partitions.ok) return partitions;
   const sides = { before: side(before, was.value), after: side(after, is.value) };
-  return ok({ ...sides, sharedLayers, ...compared.value });
+  return ok({ ...sides, sharedLayers, ...read.value, partitions: partitions.value });
 }
 
 function layersOf(content: Content): LayeredContent['layers'] {

@@ -1,5 +1,4 @@
 /** What a machine needs that is started to look into a disk of the cache: which disk, with what hardware and login, in whose surroundings. */
-import { z } from 'zod';
 import type { Cache } from '../cache/cache.ts';
 import { fixedEnvironment, passedVariables, secretsOf } from '../engine/environment.ts';
 import { referencesOf, refKey } from '../engine/options.ts';
@@ -10,16 +9,13 @@ import type { Failure } from '../model/failure.ts';
 import type { ArtifactRef, PlannedAction } from '../model/plan.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import type { StagedInput } from '../stages/kind.ts';
-import { hardwareOptions, sshOptions } from '../stages/machine/options.ts';
+import { defaultMachine } from '../stages/machine/options.ts';
 import type { StandingContext, StandingOptions } from '../stages/machine/standing.ts';
 import type { Invocation } from './command.ts';
 import type { Project } from './wiring.ts';
 
 const DISK = 'disk';
 const VARIABLES = 'efivars';
-
-/** What a stage without a machine of its own is looked into with. */
-const DEFAULTS = z.object({ ...hardwareOptions, ssh: sshOptions.prefault({}) }).parse({});
 
 /** A disk that is in the cache, and what else its machine reads. */
 export interface Look {
@@ -69,10 +65,11 @@ export async function diskToLookInto(project: Project): Promise<Result<Look, rea
 
 /** Hardware and login of the stage, as its kind's schema gave them back; defaults where it has none. */
 function optionsOf(action: PlannedAction, disk: string, hasVariables: boolean): StandingOptions {
-  const own = Object.entries(action.options).filter(([name]) => Object.hasOwn(DEFAULTS, name));
+  const defaults = defaultMachine();
+  const own = Object.entries(action.options).filter(([name]) => Object.hasOwn(defaults, name));
   const of = (output: string) => ({ $artifact: { action: action.name, output } });
   return {
-    ...DEFAULTS,
+    ...defaults,
     ...Object.fromEntries(own),
     disk: of(disk),
     ...(hasVariables ? { efivars: of(VARIABLES) } : {}),

@@ -15,6 +15,9 @@ export interface PartitionDiff {
   readonly isRoot: boolean;
   /** Why it could not be read: what it holds. */
   readonly problem: string | null;
+  /** Who of the two has it. */
+  readonly inBefore: boolean;
+  readonly inAfter: boolean;
 }
 
 interface ExtEntry extends FileFacts {
@@ -59,13 +62,28 @@ async function diffPartition(
   after: Opened | undefined,
   touched: Ranges,
 ): Promise<PartitionDiff> {
+  const there = { number, inBefore: before !== undefined, inAfter: after !== undefined };
   const problem = before?.problem ?? after?.problem ?? null;
-  if (problem !== null) return { number, changes: null, isRoot: false, problem };
+  // Whatever it holds, it is what it was.
+  if (problem !== null && before && after && isUntouched(before.partition, after.partition, touched))
+    return { ...there, changes: { added: [], removed: [], changed: [] }, isRoot: false, problem: null };
+  if (problem !== null) return { ...there, changes: null, isRoot: false, problem };
   const [was, is] = [await listed(before), await listed(after)];
   const changes = await compareTrees(was, is, (one, other) =>
     haveSameContent(one, other, before as Opened, after as Opened, touched),
   );
-  return { number, changes, isRoot: was.has('/etc') || is.has('/etc'), problem: null };
+  return { ...there, changes, isRoot: isRootTree(was) || isRootTree(is), problem: null };
+}
+
+/** Whether it is the file system of a system. */
+export function isRootTree(tree: FileTree): boolean {
+  return tree.has('/etc');
+}
+
+function isUntouched(before: Partition, after: Partition, touched: Ranges): boolean {
+  const { offset, sizeBytes } = after;
+  const samePlace = before.offset === offset && before.sizeBytes === sizeBytes;
+  return samePlace && !touches(touched, offset, offset + sizeBytes);
 }
 
 async function listed(opened: Opened | undefined): Promise<FileTree<ExtEntry>> {

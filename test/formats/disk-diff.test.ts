@@ -104,8 +104,23 @@ describe('two disks', () => {
   it('of which one holds no file system that is known say so, each with its partition', async () => {
     const other = bytesSource(new Uint8Array(2 ** 20));
     expect(await diffDisks(source(before), other, EVERYTHING)).toEqual([
-      { number: 0, changes: null, isRoot: false, problem: 'no ext file system' },
+      {
+        number: 0,
+        changes: null,
+        isRoot: false,
+        problem: 'no ext file system',
+        inBefore: true,
+        inAfter: true,
+      },
     ]);
+  });
+
+  it('whose file system is not known are the same where nothing was written, and only there', async () => {
+    const unknown = bytesSource(new Uint8Array(2 ** 20));
+    const problems = async (touched: Ranges) =>
+      (await diffDisks(unknown, unknown, touched)).map(({ problem }) => problem);
+    expect(await problems([[2 ** 20, 2 ** 21]])).toEqual([null]);
+    expect(await problems([[2 ** 20 - 1, 2 ** 20]])).toEqual(['no ext file system']);
   });
 });
 

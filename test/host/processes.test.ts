@@ -76,6 +76,15 @@ test('nothing is started once the signal has fired', async () => {
   });
 });
 
+test('silence that is too long ends it; saying something in time does not', async () => {
+  const talking = await sh('for i in 1 2 3 4 5 6; do echo $i; sleep 0.2; done; exec sleep 1000', {
+    idleTimeoutMs: 1_000,
+    capture: true,
+  });
+  expect(talking).toMatchObject({ wentSilent: true, timedOut: false, stdout: '1\n2\n3\n4\n5\n6\n' });
+  expect(await sh('sleep 0.1', { idleTimeoutMs: 60_000 })).toMatchObject({ wentSilent: false, exitCode: 0 });
+});
+
 test('a time-out ends the whole group, also what ignores the polite signal', async () => {
   const pids: number[] = [];
   const script = `trap '' TERM; sh -c 'trap "" TERM; echo $$; while :; do sleep 1000; done' & echo $$; wait; while :; do sleep 1000; done`;

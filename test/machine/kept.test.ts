@@ -1,8 +1,10 @@
-/** Machines that outlive a run that failed: found, entered and ended with the real program. */
-import { copyFileSync, readFileSync } from 'node:fs';
+/** Looking inside: machines that outlive a run that failed, and `bake shell`, with the real program. */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { realHost } from '../../src/host/real.ts';
 import { initrd, kernel } from '../support/guest.ts';
+import { machinesBelow, Provisioning } from '../support/provisioning.ts';
 import { type Checkout, Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -99,4 +101,37 @@ test('the record of a machine that has ended by itself is removed', async () => 
   expect(await listed(checkout)).toEqual([]);
   const nothing = await checkout.bake(['machine', 'stop', '--all']);
   expect(nothing).toMatchObject({ code: 0, stdout: '' });
+});
+
+const STEPS = `steps:
+  - { name: one, shell: echo made >> /root/one }
+  - { name: two, shell: "cp /root/one /root/two; exit 3" }
+`;
+
+test('the machine of a failed step can be entered with the key that was kept', async () => {
+  const web = await Provisioning.make(rig, 'web');
+  web.pipeline('provision', ['web', STEPS]);
+  const failed = await web.run(['--on-error', 'keep-vm']);
+  expect(failed.steps).toEqual({ one: 'built', two: 'failed', shutdown: 'blocked' });
+  expect(failed.failure).toMatchObject({ code: 'guest-command-failed', kept: { vnc: expect.any(String) } });
+  const read = await web.bake('machine', 'ssh', 'web', '--', 'cat', '/root/two');
+  expect(read).toMatchObject({ code: 0, stdout: 'made\n' });
+  const { ssh = '' } = (failed.failure?.['kept'] ?? {}) as { ssh?: string };
+  const key = / -i (\S+) /.exec(ssh)?.[1] ?? '';
+  expect(statSync(key).mode & 0o777).toBe(0o600);
+  expect(execFileSync('sh', ['-c', `${ssh} id -un`], { encoding: 'utf8' })).toBe('root\n');
+  expect((await web.bake('machine', 'stop', '--all')).code).toBe(0);
+  expect(machinesBelow(rig.directory)).toEqual([]);
+  expect(existsSync(key)).toBe(false);
+
+  // Into the step before it: twice, since neither uses anything up nor leaves anything behind.
+  for (const _ of [1, 2]) {
+    const shell = await web.bake('shell', 'web@one', '-v', '--', 'cat /root/one; rm /root/one; exit 4');
+    expect(shell).toMatchObject({ code: 4, stdout: 'made\n' });
+    expect(shell.stderr).toContain('resumed from the checkpoint of this disk');
+  }
+  expect(machinesBelow(rig.directory)).toEqual([]);
+  const never = await web.bake('shell', 'web');
+  expect(never.code).toBe(1);
+  expect(never.stderr).toContain('no-result');
 });

@@ -71,3 +71,18 @@ it('says what it was not told, what is not there, and what is not one disk', asy
   expect(await said('old', 'each')).toContain('each means several stages');
   expect((await here.bake(['diff', 'old', 'each[n=2]'])).stdout).toContain('0 added, 0 removed, 0 changed');
 });
+
+it('says which partition it could not read, and which program could', async () => {
+  await using rig = await Rig.make();
+  const here = rig.checkout('here', { 'pipeline.yaml': PIPELINE });
+  disks(here);
+  await here.run();
+  writeFileSync(here.path('new.img'), Buffer.alloc(2 ** 20, 1));
+  await here.run();
+  const { stdout, code } = await here.bake(['diff', 'old', 'new'], { env: { PATH: '/nowhere' } });
+  expect(code).toBe(0);
+  expect(stdout).toContain(
+    '  ? partition 0: not compared, it holds no ext file system; virt-ls (package guestfs-tools) could read more\n',
+  );
+  expect(stdout).toContain('0 added, 0 removed, 0 changed, 1 partition not compared\n');
+});

@@ -100,3 +100,8 @@ export function sshProblems(
     ];
   return [];
 }
+
+/** Hardware and login where a stage says nothing about them: for a machine that somebody only looks into. */
+export function defaultMachine() {
+  return z.object({ ...hardwareOptions, ssh: sshOptions.prefault({}) }).parse({});
+}
