@@ -1,5 +1,6 @@
 /** Finds outputs that would be written over each other, and inputs that are outputs. */
 
+import type { OptionValue } from '../model/plan.ts';
 import { normalisePath, reservedProblem } from './paths.ts';
 import type { CellBody, PlannedCell, Surroundings } from './plan-stage.ts';
 
@@ -24,6 +25,7 @@ export function checkOutputs(
     if (body === null) continue;
     const own = body.action.outputs.map(({ name, path }) => ({ cell, body, output: name, path }));
     reportCollisions(own, new Map(), around);
+    checkOwnInputs(own, body, around);
     if (!placed[position]) continue;
     for (const claim of own) checkReserved(claim, around);
     beside.push(...own);
@@ -74,6 +76,28 @@ function reportCollision(claim: Claim, other: Claim, around: Surroundings): void
     other: around.source.locate(spanOf(other)),
     matrixKeys: claim.cell.stage === other.cell.stage ? claim.body.matrixKeys : [],
   });
+}
+
+/** In a workspace an output would take the place of the file that an option names, before anybody has kept that. */
+function checkOwnInputs(own: readonly Claim[], body: CellBody, around: Surroundings): void {
+  const files = new Set(filesIn(body.action.options));
+  for (const claim of own) {
+    if (!files.has(claim.path)) continue;
+    around.problems.add({
+      code: 'bad-path',
+      location: around.source.locate(spanOf(claim)),
+      where: `stages.${claim.cell.stage.name}.outputs.${claim.output}`,
+      path: claim.path,
+      problem: `the stage reads the file of this name; give its output another: \`outputs: { ${claim.output}: … }\``,
+    });
+  }
+}
+
+/** The files of the checkout that options name. */
+function filesIn(value: OptionValue): readonly string[] {
+  if (value === null || typeof value !== 'object') return [];
+  if ('$file' in value) return [value.$file as string];
+  return Object.values(value).flatMap((member: OptionValue) => filesIn(member));
 }
 
 /** A file that another stage puts beside the pipeline is not there before it ran: a reference says so, a path does not. */

@@ -786,6 +786,16 @@ export const BAD_PIPELINES: readonly BadPipeline[] = [
     failures: ['bad-key 3:45'],
   },
   {
+    title: 'an output in the place of the disk that it is made of',
+    text: 'bake: 1\nstages:\n  a: { uses: shell-provision, with: { disk: disk.qcow2, inline: [x] } }\n',
+    failures: ['bad-path 3:3'],
+  },
+  {
+    title: 'an output that was moved to where an input is',
+    text: 'bake: 1\nstages:\n  a: { uses: qcow2-to-vmdk, with: { disk: d/x }, outputs: { vmdk: d/x } }\n',
+    failures: ['bad-path 3:67'],
+  },
+  {
     title: 'mistakes of every sort in one file',
     text: 'bake: 1\nnaem: x\nvars: { size: 2GiB }\nstages:\n  a:\n    run: make ${{ vars.sice }}\n    outputs: { o: ../x }\n    timeout: never\n  b:\n    uses: ovf-pak\n  c:\n    run: cat ${{ stages.a.outputs.p }} ${{ stages.bb.outputs.o }}\n    needs: [d]\n    env: { V: 1.0 }\n  d:\n    run: make\n    needs: [c]\n    retries: many\n',
     failures: [
