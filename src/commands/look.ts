@@ -8,6 +8,7 @@ import type { Content } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import type { ArtifactRef, PlannedAction } from '../model/plan.ts';
 import { fail, ok, type Result } from '../model/result.ts';
+import { byStage, lastOf } from '../report/stages.ts';
 import type { StagedInput } from '../stages/kind.ts';
 import { defaultMachine } from '../stages/machine/options.ts';
 import type { StandingContext, StandingOptions } from '../stages/machine/standing.ts';
@@ -21,6 +22,8 @@ const VARIABLES = 'efivars';
 export interface Look {
   readonly action: PlannedAction;
   readonly options: StandingOptions;
+  /** Whether it is the disk of the files as they are now. */
+  readonly isCurrent: boolean;
   /** By file of the checkout, or action and output. */
   readonly inputs: ReadonlyMap<string, StagedInput>;
   /** Variables of the stage, its secrets among them. */
@@ -30,8 +33,15 @@ export interface Look {
 /** The disk that the command line names: of the files as they are now, else of the last run. Nothing is built. */
 export async function diskToLookInto(project: Project): Promise<Result<Look, readonly Failure[]>> {
   const { chosen, session } = project;
-  const [action] = chosen.targets;
+  // A stage's disk is that of its last step.
+  const [action, another] = byStage(chosen.targets).map(lastOf);
   if (action === undefined) throw new Error('no target was asked for');
+  if (another !== undefined) {
+    const problem = `${project.targets.join(' ')} means several stages`;
+    return fail([
+      { code: 'stage-refused', problem, hint: 'name one cell of the matrix: `image[arch=amd64]`' },
+    ]);
+  }
   const predicted = await project.predict();
   if (!predicted.ok) return predicted;
   const current = new Map(predicted.value.map((one) => [one.action.name, one.result]));
@@ -58,6 +68,7 @@ export async function diskToLookInto(project: Project): Promise<Result<Look, rea
       output,
       result.artifacts.some(({ name }) => name === VARIABLES),
     ),
+    isCurrent: current.get(action.name) === result,
     inputs,
     env: { ...passedVariables(action, session.host.env), ...secrets.value },
   });

@@ -54,7 +54,8 @@ async function lookInside(
     if (!standing.ok) return standing;
     try {
       const took = formatDuration(host.clock.monotonicMs() - startedMs);
-      say(`${look.action.name}: ready in ${took}; what you change is lost when you leave`);
+      const whose = look.isCurrent ? '' : ', as the last run left it (the files have changed since)';
+      say(`${look.action.name}${whose}: ready in ${took}; what you change is lost when you leave`);
       return await handOver(invocation, standing.value);
     } finally {
       await standing.value.dispose();
