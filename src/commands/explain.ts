@@ -1,7 +1,7 @@
 /** `bake explain <stage>`: what the fingerprint is made of, and what differs from the last result. */
 import { compareManifests, fieldOf } from '../engine/changes.ts';
+import { lastResult } from '../engine/last-result.ts';
 import type { PlannedStatus } from '../engine/predict.ts';
-import { lastResult } from '../engine/settle.ts';
 import type { ActionResult, Manifest } from '../model/action.ts';
 import type { JsonObject, JsonValue } from '../model/json.ts';
 import type { Style } from '../report/ansi.ts';

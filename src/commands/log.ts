@@ -1,7 +1,7 @@
 /** `bake log <stage>`: the output of a stage's last run, also of one that came from the cache. */
 
+import { lastResult } from '../engine/last-result.ts';
 import type { Session } from '../engine/session.ts';
-import { lastResult } from '../engine/settle.ts';
 import { logFileOf } from '../engine/state.ts';
 import type { Host } from '../host/host.ts';
 import type { Failure } from '../model/failure.ts';

@@ -1,8 +1,8 @@
 /** What a machine needs that is started to look into a disk of the cache: which disk, with what hardware and login, in whose surroundings. */
 import type { Cache } from '../cache/cache.ts';
 import { fixedEnvironment, passedVariables, secretsOf } from '../engine/environment.ts';
+import { lastResult } from '../engine/last-result.ts';
 import { referencesOf, refKey } from '../engine/options.ts';
-import { lastResult } from '../engine/settle.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Content } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';

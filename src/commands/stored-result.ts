@@ -1,5 +1,5 @@
 /** The result in the cache that a command means when it names a stage. */
-import { lastResult } from '../engine/settle.ts';
+import { lastResult } from '../engine/last-result.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { PlannedAction } from '../model/plan.ts';
 import type { Project } from './wiring.ts';

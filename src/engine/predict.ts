@@ -8,12 +8,12 @@ import type { ArtifactRef, PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import { pin, takeInputs } from './fingerprint.ts';
+import { lastResult } from './last-result.ts';
 import { referencesOf } from './options.ts';
 import { displacedArtifacts } from './placement.ts';
 import type { Prepared } from './prepare.ts';
 import { reasonsOfChange } from './reasons.ts';
 import type { Session } from './session.ts';
-import { lastResult } from './settle.ts';
 
 /** What is expected of one action. */
 export interface PlannedStatus {

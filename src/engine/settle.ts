@@ -7,10 +7,10 @@ import type { Result } from '../model/result.ts';
 import { ok } from '../model/result.ts';
 import type { Pinned, TakenInputs } from './fingerprint.ts';
 import { pin, takeInputs } from './fingerprint.ts';
+import { changesSince, reasonsToRun } from './last-result.ts';
 import { referencesOf } from './options.ts';
 import { displacedArtifacts, placeArtifact, placedOutputs } from './placement.ts';
 import type { Prepared } from './prepare.ts';
-import { reasonsOfChange } from './reasons.ts';
 import type { ResourcePool } from './resources.ts';
 import type { Session } from './session.ts';
 import type { Settled } from './settled.ts';
@@ -156,7 +156,10 @@ export class Settler {
     await cache.use(result);
     const isFresh = isLast && reasons.length === 0;
     if (!isLast) {
-      reasons.push('the cache has this result', ...(await this.#changes(underway)));
+      reasons.push(
+        'the cache has this result',
+        ...(await changesSince(this.#session, action, pinned.manifest)),
+      );
       await this.#session.host.files.remove(logFileOf(this.#session.checkoutDirectory, action.name));
     }
     return this.#good(underway, isFresh ? 'fresh' : 'restored', result, reasons, false);
@@ -265,7 +268,10 @@ export class Settler {
     const { action } = prepared;
     const startedAtMs = host.clock.nowMs();
     const underway = { ...waited, startedAtMs };
-    const reasons = await this.#reasonsToRun(underway);
+    const reasons = await reasonsToRun(this.#session, action, pinned.manifest, {
+      note: underway.note,
+      isForced: this.#options.isForced(action),
+    });
     const start = (attempt: number) =>
       emit({
         type: 'action-started',
@@ -344,22 +350,6 @@ export class Settler {
     }
   }
 
-  async #reasonsToRun(underway: Underway): Promise<readonly string[]> {
-    const { action } = underway.prepared;
-    if (!action.cacheable) return ['`cache: false`: it runs every time'];
-    const notes = underway.note === null ? [] : [underway.note];
-    if (this.#options.isForced(action)) notes.push('forced');
-    const changes = await this.#changes(underway);
-    if (notes.length + changes.length > 0) return [...notes, ...changes];
-    const last = await lastResult(this.#session, action);
-    return [last === null ? 'never built before' : 'its result is not in the cache'];
-  }
-
-  async #changes({ prepared, pinned }: Underway): Promise<readonly string[]> {
-    const last = await lastResult(this.#session, prepared.action);
-    return last === null ? [] : reasonsOfChange(prepared.action, last.manifest, pinned.manifest);
-  }
-
   async #good(
     { prepared, pinned, startedAtMs }: Underway,
     outcome: 'fresh' | 'restored' | 'built',
@@ -404,11 +394,4 @@ export class Settler {
     const file = logFileOf(this.#session.checkoutDirectory, action.name);
     return this.#session.host.files.stamp(file) === null ? null : file;
   }
-}
-
-/** The result to compare an action with: that of this checkout's last run, else the newest in the cache, whoever made it. */
-export async function lastResult(session: Session, action: PlannedAction): Promise<ActionResult | null> {
-  const last = session.state.actions[action.name];
-  const own = last === undefined ? null : await session.cache.actions.get(last.fingerprint);
-  return own ?? session.cache.actions.latest(session.plan.name, action.name);
 }

@@ -1,0 +1,37 @@
+/** What an action came to last time, and what has changed since: why it runs. */
+import type { ActionResult, Manifest } from '../model/action.ts';
+import type { PlannedAction } from '../model/plan.ts';
+import { reasonsOfChange } from './reasons.ts';
+import type { Session } from './session.ts';
+
+/** The result to compare an action with: that of this checkout's last run, else the newest in the cache, whoever made it. */
+export async function lastResult(session: Session, action: PlannedAction): Promise<ActionResult | null> {
+  const last = session.state.actions[action.name];
+  const own = last === undefined ? null : await session.cache.actions.get(last.fingerprint);
+  return own ?? session.cache.actions.latest(session.plan.name, action.name);
+}
+
+/** One sentence for each difference from the last result; none when there is no such result. */
+export async function changesSince(
+  session: Session,
+  action: PlannedAction,
+  manifest: Manifest,
+): Promise<readonly string[]> {
+  const last = await lastResult(session, action);
+  return last === null ? [] : reasonsOfChange(action, last.manifest, manifest);
+}
+
+/** Why an action runs, at least one sentence. `note` is a reason that shows in no manifest. */
+export async function reasonsToRun(
+  session: Session,
+  action: PlannedAction,
+  manifest: Manifest,
+  because: { readonly note: string | null; readonly isForced: boolean },
+): Promise<readonly string[]> {
+  if (!action.cacheable) return ['`cache: false`: it runs every time'];
+  const notes = [...(because.note === null ? [] : [because.note]), ...(because.isForced ? ['forced'] : [])];
+  const reasons = [...notes, ...(await changesSince(session, action, manifest))];
+  if (reasons.length > 0) return reasons;
+  const last = await lastResult(session, action);
+  return [last === null ? 'never built before' : 'its result is not in the cache'];
+}
