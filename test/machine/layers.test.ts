@@ -16,8 +16,8 @@ beforeAll(async () => {
   web = await Provisioning.make(rig, 'web');
   web.checkout.write({
     'one.yml': play('ansible.builtin.copy: { content: "one\\n", dest: /etc/one, mode: "0640" }'),
-    'two.yml': play('ansible.builtin.command: dd if=/dev/urandom of=/etc/two bs=1M count=4'),
   });
+  two('First');
   three('first');
   web.pipeline('ansible-provision', ['web', OPTIONS]);
 }, 900_000);
@@ -25,6 +25,12 @@ afterAll(() => rig[Symbol.asyncDispose]());
 
 function play(...tasks: readonly string[]): string {
   return `- hosts: all\n  gather_facts: false\n  tasks:\n${tasks.map((task) => `    - ${task}\n`).join('')}`;
+}
+
+/** Edits the second playbook. */
+function two(word: string): void {
+  const fill = 'dd if=/dev/urandom of=/etc/two bs=1M count=4';
+  web.checkout.write({ 'two.yml': play(`{ name: ${word}, ansible.builtin.command: ${fill} }`) });
 }
 
 /** Edits the third playbook; what it writes shows what came before it. */
@@ -92,15 +98,16 @@ test('a playbook that fails leaves the steps before it: mended, it starts there'
 });
 
 test('whatever is killed whenever, no wrong layer is used, no machine is left, and the next run ends right', async () => {
-  three('killed');
   for (const [phase, pattern, ...flags] of [
     ['boot', /\$ qemu-system/, '--no-checkpoint'],
-    ['resume', /\$ qemu-system/],
     ['step', /TASK \[/],
     ['save', /saving the memory/],
     ['shutdown', /powering off/],
+    // The last, for a QEMU that does not take a checkpoint costs that checkpoint.
+    ['resume', /\$ qemu-system/],
   ] as const)
     for (const victim of ['bake', 'QEMU']) {
+      three(`${victim} at ${phase}`);
       const { running, run } = web.start(flags);
       await running.says(pattern);
       const what = `${victim} killed at ${phase}`;
@@ -115,7 +122,7 @@ test('whatever is killed whenever, no wrong layer is used, no machine is left, a
     }
   const ran = await web.run();
   expect(ran.code, ran.stdout).toBe(0);
-  expect((await web.inside()).read('/etc/three')).toBe('one\nkilled\n');
+  expect((await web.inside()).read('/etc/three')).toBe('one\nQEMU at resume\n');
 });
 
 /** Makes the checkpoints of this QEMU those of another one, and back. */
@@ -134,6 +141,8 @@ test('a checkpoint of another QEMU, a damaged one or none costs a boot and a lin
     expect(ran.steps).toEqual({ one: 'fresh', two: 'fresh', three: 'built', shutdown: 'built' });
     return await web.log('web@three');
   };
+  two('Again');
+  expect((await web.run()).steps).toMatchObject({ one: 'fresh', two: 'built' });
   retold('QEMU emulator', 'Other emulator');
   expect(await edited('fourth')).toMatch(
     /booting, not resuming: .* does not fit: it is of Other emulator version \S+ .*, and here is QEMU/,
