@@ -16,6 +16,8 @@ import { stampTarget } from './stamp.ts';
 import { unwatch, watch } from './watchdog.ts';
 
 const GRACE_MS = 5_000;
+/** What another program still holds of the output of a child that was ended is waited for so long. */
+const HELD_OUTPUT_MS = 500;
 
 /** Processes of this host. */
 export function realProcesses(): Processes {
@@ -132,7 +134,10 @@ function follow(child: ChildProcess, group: number, options: ProcessOptions): Fo
     await endLeftovers(group);
     clearTimeout(hardKill);
     forget();
+    // An ssh that serves several clients keeps the pipes of one that is gone, as long as its command runs at the other end.
+    const letDrop = hardKill && setTimeout(() => dropOutput(child), HELD_OUTPUT_MS);
     await closed;
+    clearTimeout(letDrop);
     return { exitCode, signal, timedOut, wentSilent: silence.isOver(), stdout: output.end() };
   };
   const letGo = () => {
@@ -140,10 +145,14 @@ function follow(child: ChildProcess, group: number, options: ProcessOptions): Fo
     silence.stop();
     forget();
     child.unref();
-    child.stdout?.destroy();
-    child.stderr?.destroy();
+    dropOutput(child);
   };
   return { ended: untilEnd(), letGo };
+}
+
+function dropOutput({ stdout, stderr }: ChildProcess): void {
+  stdout?.destroy();
+  stderr?.destroy();
 }
 
 /** Calls `end` when a child has said nothing for too long. */

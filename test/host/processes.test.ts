@@ -85,6 +85,15 @@ test('silence that is too long ends it; saying something in time does not', asyn
   expect(await sh('sleep 0.1', { idleTimeoutMs: 60_000 })).toMatchObject({ wentSilent: false, exitCode: 0 });
 });
 
+test('one that is ended is not waited for because a program of another session holds its output', async () => {
+  const pids: number[] = [];
+  const script = `setsid sh -c 'echo $$; exec sleep 1000' & wait`;
+  const ended = await sh(script, { idleTimeoutMs: 500, onLine: (line) => pids.push(Number(line)) });
+  expect(ended).toMatchObject({ wentSilent: true });
+  expect(pids).toHaveLength(1);
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+});
+
 test('a time-out ends the whole group, also what ignores the polite signal', async () => {
   const pids: number[] = [];
   const script = `trap '' TERM; sh -c 'trap "" TERM; echo $$; while :; do sleep 1000; done' & echo $$; wait; while :; do sleep 1000; done`;

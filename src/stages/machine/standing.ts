@@ -131,13 +131,15 @@ async function kindOf(
   accelerator: Accelerator,
 ): Promise<JsonObject> {
   const { memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device, extra_args } = options;
-  const { user, private_key } = options.ssh;
+  const { user, private_key, password, password_from } = options.ssh;
+  const byPassword = password !== undefined || password_from !== undefined;
   return {
     ...{ memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device },
     extra_args: [...extra_args],
     accelerator,
     processor: accelerator === 'kvm' ? await processorDigest(context.host) : null,
     user,
+    login: private_key ? 'key' : byPassword ? 'password' : 'temporary key',
     key: private_key ? context.input(private_key).content.digest : null,
   };
 }
