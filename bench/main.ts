@@ -8,7 +8,7 @@ import { pageText, type Report, suiteText } from './report.ts';
 import { type Bench, isMet, type Suite } from './suite.ts';
 import { edit } from './suites/edit.ts';
 import { hash, smallFiles } from './suites/hash.ts';
-import { adopt, restore } from './suites/large.ts';
+import { adopt, reflink, restore } from './suites/large.ts';
 import { layers } from './suites/layers.ts';
 import { noop, noop1000, noop10000 } from './suites/noop.ts';
 import { plan } from './suites/plan.ts';
@@ -26,6 +26,7 @@ const SUITES: readonly Suite[] = [
   smallFiles,
   adopt,
   restore,
+  reflink,
   spawn,
   memory,
   layers,

@@ -1,4 +1,5 @@
-/** A 4 GiB output: taken into the cache, and put back from it. */
+/** A 4 GiB output: taken into the cache, and put back from it by copying or by sharing its blocks. */
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -7,12 +8,15 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
+  truncateSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { findInode, writeLarge } from '../files.ts';
 import { type Contestant, finish, race } from '../measure.ts';
-import { bakeIn, expectOutcomes, letFilesAge, pipelineSite } from '../sites.ts';
+import { bakeIn, expectOutcomes, letFilesAge, newDirectory, pipelineSite } from '../sites.ts';
 import { type Bench, ratioVerdict, type Suite } from '../suite.ts';
 import { netOf } from './hash.ts';
 import { medianOf } from './noop.ts';
@@ -107,48 +111,75 @@ function adopting(bench: Bench, name: string, bytes: number): Contestant {
   };
 }
 
+/** A checkout whose only output has been built once, from a file of this many bytes. */
+function restoring(bench: Bench, bytes: number) {
+  const ready = join(bench.directory, `restore-${bytes}.img`);
+  writeLarge(ready, bytes);
+  const cwd = pipelineSite(
+    bench,
+    `restore-${bytes}`,
+    `bake: 1\nname: restore\nstages:\n  big:\n    run: cp ${ready} big.img\n    outputs: { o: big.img }\n`,
+  );
+  finish(bakeIn(bench, cwd, 'run'), bench.home);
+  const summary = join(bench.home, 'restore.json');
+  return {
+    ready,
+    placed: join(cwd, 'big.img'),
+    summary,
+    command: bakeIn(bench, cwd, 'run', '--summary', summary),
+  };
+}
+
+/** Puts a deleted output back, which is checked; `begin` is called after the deletion, `end` after the run. */
+function putBack(
+  bench: Bench,
+  name: string,
+  bytes: number,
+  { ready, placed, summary, command }: ReturnType<typeof restoring>,
+  end: () => void = () => undefined,
+  begin: () => void = () => undefined,
+): Contestant {
+  return {
+    name,
+    command,
+    prepare: () => {
+      rmSync(placed);
+      syncDisks(bench);
+      begin();
+    },
+    check: () => {
+      expectOutcomes(summary, { restored: 1 });
+      expectSame(ready, placed, bytes);
+      end();
+    },
+  };
+}
+
+function syncDisks(bench: Bench): void {
+  finish({ file: 'sync', args: [], cwd: bench.home }, bench.home);
+}
+
 export const restore: Suite = {
   name: 'restore',
   summary: 'a 4 GiB output put back from the cache',
   run(bench) {
     const bytes = Math.round(4 * GIB * bench.scale);
-    const ready = join(bench.directory, 'restore.img');
     bench.say('writing 4 GiB');
-    writeLarge(ready, bytes);
-    const cwd = pipelineSite(
-      bench,
-      'restore',
-      `bake: 1\nname: restore\nstages:\n  big:\n    run: cp ${ready} big.img\n    outputs: { o: big.img }\n`,
-    );
-    finish(bakeIn(bench, cwd, 'run'), bench.home);
-    const placed = join(cwd, 'big.img');
+    const site = restoring(bench, bytes);
+    const { ready, summary, command } = site;
     const copy = join(bench.directory, 'copy.img');
-    const summary = join(bench.home, 'restore.json');
-    const sync = { file: 'sync', args: [], cwd };
-    const command = bakeIn(bench, cwd, 'run', '--summary', summary);
     const series = race(
       [
         {
           name: 'cp --sparse=auto',
-          command: { file: 'cp', args: ['--sparse=auto', ready, copy], cwd },
+          command: { file: 'cp', args: ['--sparse=auto', ready, copy], cwd: bench.home },
           prepare: () => {
             rmSync(copy, { force: true });
-            finish(sync, bench.home);
+            syncDisks(bench);
           },
           check: () => expectSame(ready, copy, bytes),
         },
-        {
-          name: 'bake run, deleted output',
-          command,
-          prepare: () => {
-            rmSync(placed);
-            finish(sync, bench.home);
-          },
-          check: () => {
-            expectOutcomes(summary, { restored: 1 });
-            expectSame(ready, placed, bytes);
-          },
-        },
+        putBack(bench, 'bake run, deleted output', bytes, site),
         {
           name: 'bake run, output in place',
           command,
@@ -172,6 +203,93 @@ export const restore: Suite = {
     };
   },
 };
+
+/** Blocks of metadata that a new file may take; a copy takes those of its content. */
+const MOST_NEW_BYTES = 64 << 20;
+
+export const reflink: Suite = {
+  name: 'reflink',
+  summary: 'a 4 GiB output put back where files can share blocks (btrfs or xfs on a loop file; as root)',
+  run(bench) {
+    const bytes = Math.round(4 * GIB * bench.scale);
+    const [large, small] = ['bake run, 4 GiB output deleted', 'bake run, 1 KiB output deleted'];
+    const limit = {
+      what: 'putting back 4 GiB (a 1 KiB output taken off)',
+      limit: 5,
+      unit: 'ms',
+      bound: 'most' as const,
+    };
+    const mounted = mountSharing(bench, bytes + 2 * GIB);
+    if (mounted === null)
+      return {
+        series: [],
+        verdicts: [{ ...limit, measured: null }],
+        notes: ['It needs root, loop devices, and `mkfs.btrfs` or `mkfs.xfs`.'],
+      };
+    try {
+      const inside = { ...bench, directory: mounted.directory };
+      bench.say('writing 4 GiB');
+      let before = 0;
+      const used = () => {
+        const { blocks, bfree, bsize } = statfsSync(mounted.directory);
+        return (blocks - bfree) * bsize;
+      };
+      const shared = () => {
+        if (bytes > 2 * MOST_NEW_BYTES && used() - before > MOST_NEW_BYTES)
+          throw new Error('the output was copied');
+      };
+      const look = () => {
+        before = used();
+      };
+      const series = race(
+        [
+          putBack(inside, small, 1024, restoring(inside, 1024)),
+          putBack(inside, large, bytes, restoring(inside, bytes), shared, look),
+        ],
+        bench.runs,
+        bench.home,
+      );
+      return {
+        series,
+        verdicts: [{ ...limit, measured: netOf(series, small)(large) }],
+        notes: [`${mounted.type} on a loop file. After every run the disk must hold no copy.`],
+      };
+    } finally {
+      mounted.unmount();
+    }
+  },
+};
+
+/** A new file system in a file, whose files can share blocks; null when this host or user cannot have one. */
+function mountSharing(
+  bench: Bench,
+  bytes: number,
+): { readonly directory: string; readonly type: string; unmount(): void } | null {
+  const directory = newDirectory(bench, 'sharing');
+  const image = join(bench.directory, 'sharing.img');
+  for (const type of ['btrfs', 'xfs']) {
+    writeFileSync(image, '');
+    truncateSync(image, bytes);
+    try {
+      execFileSync(`mkfs.${type}`, ['-q', image], { stdio: 'ignore' });
+      execFileSync('mount', ['-o', 'loop', image, directory], { stdio: 'ignore' });
+      // Ctrl-C ends the process without a word to its callers; what is mounted must not stay.
+      const unmount = () => execFileSync('umount', [directory]);
+      process.prependOnceListener('exit', unmount);
+      return {
+        directory,
+        type,
+        unmount: () => {
+          process.removeListener('exit', unmount);
+          unmount();
+        },
+      };
+    } catch {
+      rmSync(image);
+    }
+  }
+  return null;
+}
 
 /** Compares the length and a piece of every sixteenth of two files. */
 function expectSame(a: string, b: string, bytes: number): void {
