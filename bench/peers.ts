@@ -7,6 +7,13 @@ import { type Command, type Contestant, finish } from './measure.ts';
 import { newDirectory } from './sites.ts';
 import type { Bench, Tools } from './suite.ts';
 
+/** A package of a checkout that turbo builds. */
+interface TurboPackage {
+  readonly name: string;
+  readonly needs: readonly string[];
+  readonly script: string;
+}
+
 /** Looks for every peer: those of npm beside the bench, the others on PATH. */
 export function findTools(root: string): Tools {
   const npm = (name: string) => existing(join(root, 'bench/peers/node_modules/.bin', name));
@@ -31,18 +38,52 @@ function existing(path: string): string | null {
 
 /** Nothing to do for turbo, where every stage is a package; by way of its npm launcher, or its native binary at once. */
 export function turboNoop(bench: Bench, graph: Graph, by: 'npm launcher' | 'native binary'): Contestant {
-  const directory = newDirectory(bench, `turbo-${graph.stages.length}-${by.split(' ')[0]}`);
   const trace = new Trace(join(bench.directory, `trace-turbo-${graph.stages.length}`));
-  const names = new Map(graph.stages.map(({ name }) => [name, `s${name}`]));
-  for (const { name, needs } of graph.stages) {
+  const packages = graph.stages.map(({ name, needs }) => ({
+    name,
+    needs,
+    script: `cp in.txt out.txt && echo ${name} >> ${trace.path}`,
+  }));
+  const site = `turbo-${graph.stages.length}-${by.split(' ')[0]}`;
+  const task = { dependsOn: ['^build'], inputs: ['in.txt'], outputs: ['out.txt'] };
+  const directory = turboSite(bench, site, packages, task);
+  for (const { name } of packages)
+    writeFileSync(join(directory, 'packages', name, 'in.txt'), contentOf(name, 0));
+  bench.say(`turbo builds ${graph.stages.length} stages`);
+  const file = by === 'npm launcher' ? (bench.tools.turbo as string) : nativeTurbo(bench);
+  const command = turboCommand(file, directory);
+  return builtOnce(bench, `turbo, ${by}`, command, trace, graph, ({ stdout }) => {
+    if (!new RegExp(`Cached:\\s+${graph.stages.length} cached`).test(stdout))
+      throw new Error('turbo does not say that everything was cached');
+  });
+}
+
+/** Trivial commands, none known yet, each stored by turbo; by its native binary. */
+export function turboCommands(bench: Bench, name: string, count: number): Contestant {
+  const packages = Array.from({ length: count }, (_, n) => ({ name: `c${n}`, needs: [], script: 'true' }));
+  const directory = turboSite(bench, `turbo-commands-${count}`, packages, { outputs: [] });
+  return {
+    name,
+    command: turboCommand(nativeTurbo(bench), directory, '--force'),
+    check({ stdout }) {
+      const said = [`${count} successful, ${count} total`, `0 cached, ${count} total`];
+      if (said.some((words) => !stdout.includes(words)))
+        throw new Error('turbo does not say that all commands ran');
+    },
+  };
+}
+
+/** A checkout of packages, each with a script `build`. */
+function turboSite(bench: Bench, site: string, packages: readonly TurboPackage[], task: object): string {
+  const directory = newDirectory(bench, site);
+  for (const { name, needs, script } of packages) {
     const home = join(directory, 'packages', name);
     mkdirSync(home, { recursive: true });
-    writeFileSync(join(home, 'in.txt'), contentOf(name, 0));
     writeJson(join(home, 'package.json'), {
-      name: names.get(name),
+      name: `s${name}`,
       version: '1.0.0',
-      scripts: { build: `cp in.txt out.txt && echo ${name} >> ${trace.path}` },
-      dependencies: Object.fromEntries(needs.map((other) => [names.get(other), '*'])),
+      scripts: { build: script },
+      dependencies: dependenciesOn(needs),
     });
   }
   writeJson(join(directory, 'package.json'), {
@@ -51,19 +92,19 @@ export function turboNoop(bench: Bench, graph: Graph, by: 'npm launcher' | 'nati
     packageManager: `npm@${execFileSync('npm', ['--version'], { encoding: 'utf8' }).trim()}`,
     workspaces: ['packages/*'],
   });
-  writeJson(join(directory, 'package-lock.json'), lockFile(graph, names));
-  writeJson(join(directory, 'turbo.json'), {
-    tasks: { build: { dependsOn: ['^build'], inputs: ['in.txt'], outputs: ['out.txt'] } },
-  });
-  bench.say(`turbo builds ${graph.stages.length} stages`);
-  const file = by === 'npm launcher' ? (bench.tools.turbo as string) : nativeTurbo(bench);
-  const args = ['run', 'build', '--no-daemon', '--output-logs=none', '--concurrency=2'];
-  const env = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', NO_UPDATE_NOTIFIER: '1' };
-  const command = { file, args, cwd: directory, env };
-  return builtOnce(bench, `turbo, ${by}`, command, trace, graph, ({ stdout }) => {
-    if (!new RegExp(`Cached:\\s+${graph.stages.length} cached`).test(stdout))
-      throw new Error('turbo does not say that everything was cached');
-  });
+  writeJson(join(directory, 'package-lock.json'), lockFile(packages));
+  writeJson(join(directory, 'turbo.json'), { tasks: { build: task } });
+  return directory;
+}
+
+function turboCommand(file: string, cwd: string, ...more: readonly string[]): Command {
+  const args = ['run', 'build', '--no-daemon', '--output-logs=none', '--concurrency=2', ...more];
+  return {
+    file,
+    args,
+    cwd,
+    env: { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', NO_UPDATE_NOTIFIER: '1' },
+  };
 }
 
 /** Nothing to do for wireit, started as its users do: by `npm run`. */
@@ -131,19 +172,23 @@ function nativeTurbo(bench: Bench): string {
 }
 
 /** What `npm install` would write for workspaces without anything from outside; turbo wants it. */
-function lockFile(graph: Graph, names: ReadonlyMap<string, string>): object {
+function lockFile(workspaces: readonly TurboPackage[]): object {
   const packages: Record<string, object> = {
     '': { name: 'graph', workspaces: ['packages/*'] },
   };
-  for (const { name, needs } of graph.stages) {
-    packages[`node_modules/${names.get(name)}`] = { resolved: `packages/${name}`, link: true };
+  for (const { name, needs } of workspaces) {
+    packages[`node_modules/s${name}`] = { resolved: `packages/${name}`, link: true };
     packages[`packages/${name}`] = {
-      name: names.get(name),
+      name: `s${name}`,
       version: '1.0.0',
-      dependencies: Object.fromEntries(needs.map((other) => [names.get(other), '*'])),
+      dependencies: dependenciesOn(needs),
     };
   }
   return { name: 'graph', lockfileVersion: 3, requires: true, packages };
+}
+
+function dependenciesOn(needs: readonly string[]): { readonly [name: string]: string } {
+  return Object.fromEntries(needs.map((other) => [`s${other}`, '*']));
 }
 
 function writeJson(path: string, value: object): void {

@@ -1,9 +1,10 @@
-/** A thousand trivial commands, each in a workspace of its own with its result stored, against ninja, which stores nothing. */
+/** A thousand trivial commands, each in a workspace of its own with its result stored, against ninja, which stores nothing, and turbo, which does. */
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Contestant, race } from '../measure.ts';
+import { type Contestant, race, type Series } from '../measure.ts';
+import { turboCommands } from '../peers.ts';
 import { bakeIn, expectOutcomes, newDirectory, pipelineSite } from '../sites.ts';
-import { ratioVerdict, type Suite } from '../suite.ts';
+import { ratioVerdict, type Suite, type Verdict } from '../suite.ts';
 import { medianOf } from './noop.ts';
 
 export const spawn: Suite = {
@@ -28,7 +29,7 @@ export const spawn: Suite = {
       check: () => expectOutcomes(summary, { built: count }),
     };
     const contestants = [bake];
-    const { ninja, make } = bench.tools;
+    const { ninja, make, turbo } = bench.tools;
     const peers = newDirectory(bench, 'spawn-peers');
     if (ninja !== null) {
       const builds = numbers.map((n) => `build s${n}: c\n`);
@@ -55,13 +56,29 @@ export const spawn: Suite = {
         },
       });
     }
+    // A tenth of the commands: each is an `npm run`, and a thousand of them would take minutes.
+    const fewer = Math.ceil(count / 10);
+    if (turbo !== null) contestants.push(turboCommands(bench, TURBO, fewer));
     const series = race(contestants, bench.runs, bench.home);
     return {
       series,
-      verdicts: [ratioVerdict(series, 'bake -j2', 'ninja -j2', 4, medianOf)],
+      verdicts: [
+        ratioVerdict(series, 'bake -j2', 'ninja -j2', 4, medianOf),
+        perCommand(series, count, fewer),
+      ],
       notes: [
         'Every round begins with no cache. The caches of earlier rounds stay until the end: what ext4 without a journal does after many files were removed is no part of this.',
+        `turbo runs ${fewer} commands, each through npm as it always does, and is compared command by command.`,
       ],
     };
   },
 };
+
+const TURBO = 'turbo --concurrency=2, a tenth';
+
+/** What bake takes for a command, as a part of what turbo takes for one: both whole processes. */
+function perCommand(series: readonly Series[], count: number, fewer: number): Verdict {
+  const { measured, ...verdict } = ratioVerdict(series, 'bake -j2', TURBO, 0.05, medianOf);
+  const what = 'bake -j2 / turbo --concurrency=2, a command';
+  return { ...verdict, what, measured: measured === null ? null : (measured * fewer) / count };
+}
