@@ -42,7 +42,7 @@ ${SUITES.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n'
 --write-docs  write docs/performance.md
 --quick       a hundredth of the size and three rounds, to try the bench itself; goals are not judged
 
-Peers are measured when they are here: ninja, make, openssl and packer on PATH; turbo and wireit after npm install --prefix bench/peers.
+Peers are measured when they are here: ninja, make, snakemake, bazel, dvc, openssl and packer on PATH; turbo and wireit after npm install --prefix bench/peers.
 Large files are made below BAKE_BENCH_DIR, else the temporary directory: up to 13 GiB.
 `;
 
@@ -99,6 +99,12 @@ function measure(
   };
   for (const [name, value] of Object.entries(head.machine)) console.log(`${name}: ${value}`);
   const done: Report['suites'][number][] = [];
+  const ends: (() => void)[] = [];
+  const endAll = () => {
+    for (const end of ends.splice(0).reverse()) end();
+  };
+  // Also after Ctrl-C, and before what is removed then.
+  process.prependListener('exit', endAll);
   for (const suite of suites) {
     const place = join(directory, suite.name);
     const home = join(place, 'home');
@@ -111,9 +117,11 @@ function measure(
       home,
       bake: (...args) => ({ file: process.execPath, args: [join(directory, 'dist/bake.js'), ...args] }),
       tools,
+      atEnd: (action) => ends.push(action),
       say: (line) => console.error(`  ${suite.name}: ${line}`),
     };
     const result = suite.run(bench);
+    endAll();
     const verdicts = quick ? [] : result.verdicts;
     const finished = { name: suite.name, summary: suite.summary, ...result, verdicts };
     console.log(`\n${suiteText(finished)}`);

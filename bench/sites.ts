@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Graph, Trace, writeInputs } from './graphs/graph.ts';
-import { writeMakefile, writeNinja, writePipeline } from './graphs/writers.ts';
+import { writePipeline } from './graphs/writers.ts';
 import { type Command, type Contestant, type Finished, finish } from './measure.ts';
 import type { Bench } from './suite.ts';
 
@@ -12,6 +12,8 @@ export interface Site {
   readonly graph: Graph;
   /** Builds what is not built; the command that is measured. */
   readonly command: Command;
+  /** Where the outputs are, when that is not `directory`. */
+  readonly built?: string;
 }
 
 /** A new empty directory of the bench. */
@@ -40,19 +42,8 @@ export function bakeSite(bench: Bench, graph: Graph): Site {
   return { ...site, command: bakeIn(bench, site.directory, 'run', '-j2') };
 }
 
-export function ninjaSite(bench: Bench, graph: Graph, file: string): Site {
-  const site = graphSite(bench, 'ninja', graph);
-  writeNinja(graph, site.directory, site.trace.path);
-  return { ...site, command: { file, args: ['-j2'], cwd: site.directory } };
-}
-
-export function makeSite(bench: Bench, graph: Graph, file: string): Site {
-  const site = graphSite(bench, 'make', graph);
-  writeMakefile(graph, site.directory, site.trace.path);
-  return { ...site, command: { file, args: ['-rR', '-j2'], cwd: site.directory } };
-}
-
-function graphSite(bench: Bench, peer: string, graph: Graph) {
+/** A checkout with the inputs of a graph, for a tool. */
+export function graphSite(bench: Bench, peer: string, graph: Graph) {
   const directory = newDirectory(bench, `${peer}-${graph.layers}x${graph.width}`);
   writeInputs(graph, directory);
   return { directory, trace: new Trace(join(directory, 'trace')), graph };

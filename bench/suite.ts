@@ -15,6 +15,8 @@ export interface Bench {
   /** `bake` as one would type it: Node and the bundle. */
   readonly bake: (...args: readonly string[]) => { readonly file: string; readonly args: readonly string[] };
   readonly tools: Tools;
+  /** Has this done when the suite ends, however it ends; before its directory is removed. */
+  atEnd(action: () => void): void;
   /** Says what goes on. */
   say(line: string): void;
 }
@@ -25,6 +27,9 @@ export interface Tools {
   readonly make: string | null;
   readonly openssl: string | null;
   readonly packer: string | null;
+  readonly snakemake: string | null;
+  readonly bazel: string | null;
+  readonly dvc: string | null;
   readonly turbo: string | null;
   readonly wireit: string | null;
 }

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { contentOf, editInput, type GraphStage, layeredGraph } from '../graphs/graph.ts';
 import { type Contestant, finish, race } from '../measure.ts';
-import { bakeSite, buildOnce, letFilesAge, makeSite, ninjaSite, type Site } from '../sites.ts';
+import { type PeerSite, peerSites } from '../peer-sites.ts';
+import { bakeSite, buildOnce, letFilesAge, type Site } from '../sites.ts';
 import type { Suite } from '../suite.ts';
 import { ratioVerdict } from '../suite.ts';
 import { medianOf } from './noop.ts';
@@ -13,15 +14,9 @@ export const edit: Suite = {
   summary: 'one edit among 1,000 stages, in the first layer (55 downstream) and in the last',
   run(bench) {
     const graph = layeredGraph(10, Math.max(12, Math.round(100 * bench.scale)));
-    const { ninja, make } = bench.tools;
-    const sites = [
-      { name: 'bake', site: bakeSite(bench, graph), downstream: [1, 3] as const },
-      ...(ninja
-        ? [{ name: 'ninja', site: ninjaSite(bench, graph, ninja), downstream: [55, 55] as const }]
-        : []),
-      ...(make
-        ? [{ name: 'make -rR', site: makeSite(bench, graph, make), downstream: [55, 55] as const }]
-        : []),
+    const sites: readonly PeerSite[] = [
+      { name: 'bake', site: bakeSite(bench, graph), rebuilds: 'changed' },
+      ...peerSites(bench, graph, 'ninja', 'make', 'snakemake', 'bazel'),
     ];
     for (const { name, site } of sites) {
       bench.say(`${name} builds ${graph.stages.length} stages`);
@@ -32,8 +27,8 @@ export const edit: Suite = {
     const middle = Math.floor(graph.width / 2);
     const first = graph.stages[middle] as GraphStage;
     const last = graph.stages[graph.stages.length - middle] as GraphStage;
-    const contestants = sites.flatMap(({ name, site, downstream }) => [
-      editing(`${name}, first layer`, site, first, downstream),
+    const contestants = sites.flatMap(({ name, site, rebuilds }) => [
+      editing(`${name}, first layer`, site, first, rebuilds === 'all' ? [55, 55] : [1, 3]),
       editing(`${name}, last layer`, site, last, [1, 1]),
     ]);
     const series = race(contestants, bench.runs, bench.home);
@@ -41,7 +36,7 @@ export const edit: Suite = {
       series,
       verdicts: [ratioVerdict(series, 'bake, first layer', 'ninja, first layer', 1.3, medianOf)],
       notes: [
-        'First layer: ninja and make run 55 commands; bake stops where outputs are unchanged, after at most 3, which every run is checked for.',
+        'First layer: ninja, make and snakemake run 55 commands; bake and bazel stop where outputs are unchanged, after at most 3, which every run is checked for.',
       ],
     };
   },
@@ -67,7 +62,8 @@ function editing(
       const placed = stage.leaf || !name.startsWith('bake');
       if (
         placed &&
-        readFileSync(join(site.directory, stage.output), 'utf8') !== contentOf(stage.name, edition)
+        readFileSync(join(site.built ?? site.directory, stage.output), 'utf8') !==
+          contentOf(stage.name, edition)
       )
         throw new Error('the output is stale');
     },

@@ -226,37 +226,33 @@ export const reflink: Suite = {
         verdicts: [{ ...limit, measured: null }],
         notes: ['It needs root, loop devices, and `mkfs.btrfs` or `mkfs.xfs`.'],
       };
-    try {
-      const inside = { ...bench, directory: mounted.directory };
-      bench.say('writing 4 GiB');
-      let before = 0;
-      const used = () => {
-        const { blocks, bfree, bsize } = statfsSync(mounted.directory);
-        return (blocks - bfree) * bsize;
-      };
-      const shared = () => {
-        if (bytes > 2 * MOST_NEW_BYTES && used() - before > MOST_NEW_BYTES)
-          throw new Error('the output was copied');
-      };
-      const look = () => {
-        before = used();
-      };
-      const series = race(
-        [
-          putBack(inside, small, 1024, restoring(inside, 1024)),
-          putBack(inside, large, bytes, restoring(inside, bytes), shared, look),
-        ],
-        bench.runs,
-        bench.home,
-      );
-      return {
-        series,
-        verdicts: [{ ...limit, measured: netOf(series, small)(large) }],
-        notes: [`${mounted.type} on a loop file. After every run the disk must hold no copy.`],
-      };
-    } finally {
-      mounted.unmount();
-    }
+    const inside = { ...bench, directory: mounted.directory };
+    bench.say('writing 4 GiB');
+    let before = 0;
+    const used = () => {
+      const { blocks, bfree, bsize } = statfsSync(mounted.directory);
+      return (blocks - bfree) * bsize;
+    };
+    const shared = () => {
+      if (bytes > 2 * MOST_NEW_BYTES && used() - before > MOST_NEW_BYTES)
+        throw new Error('the output was copied');
+    };
+    const look = () => {
+      before = used();
+    };
+    const series = race(
+      [
+        putBack(inside, small, 1024, restoring(inside, 1024)),
+        putBack(inside, large, bytes, restoring(inside, bytes), shared, look),
+      ],
+      bench.runs,
+      bench.home,
+    );
+    return {
+      series,
+      verdicts: [{ ...limit, measured: netOf(series, small)(large) }],
+      notes: [`${mounted.type} on a loop file. After every run the disk must hold no copy.`],
+    };
   },
 };
 
@@ -264,7 +260,7 @@ export const reflink: Suite = {
 function mountSharing(
   bench: Bench,
   bytes: number,
-): { readonly directory: string; readonly type: string; unmount(): void } | null {
+): { readonly directory: string; readonly type: string } | null {
   const directory = newDirectory(bench, 'sharing');
   const image = join(bench.directory, 'sharing.img');
   for (const type of ['btrfs', 'xfs']) {
@@ -273,17 +269,8 @@ function mountSharing(
     try {
       execFileSync(`mkfs.${type}`, ['-q', image], { stdio: 'ignore' });
       execFileSync('mount', ['-o', 'loop', image, directory], { stdio: 'ignore' });
-      // Ctrl-C ends the process without a word to its callers; what is mounted must not stay.
-      const unmount = () => execFileSync('umount', [directory]);
-      process.prependOnceListener('exit', unmount);
-      return {
-        directory,
-        type,
-        unmount: () => {
-          process.removeListener('exit', unmount);
-          unmount();
-        },
-      };
+      bench.atEnd(() => execFileSync('umount', [directory]));
+      return { directory, type };
     } catch {
       rmSync(image);
     }

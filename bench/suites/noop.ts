@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { layeredGraph, Trace } from '../graphs/graph.ts';
 import { type Contestant, finish, race, type Series } from '../measure.ts';
+import { peerSites } from '../peer-sites.ts';
 import { turboNoop, wireitNoop } from '../peers.ts';
 import {
   bakeIn,
@@ -10,8 +11,6 @@ import {
   buildOnce,
   expectOutcomes,
   letFilesAge,
-  makeSite,
-  ninjaSite,
   nothingToDo,
   pipelineSite,
 } from '../sites.ts';
@@ -81,36 +80,29 @@ function layeredNoop(
   verdicts: (series: readonly Series[]) => SuiteResult['verdicts'],
 ): SuiteResult {
   const graph = layeredGraph(10, Math.max(2, Math.round(fullWidth * bench.scale)));
-  const { ninja, make, turbo } = bench.tools;
-  const sites = [
-    ['bake', bakeSite(bench, graph)] as const,
-    ...(ninja === null ? [] : [['ninja', ninjaSite(bench, graph, ninja)] as const]),
-    ...(make === null ? [] : [['make -rR', makeSite(bench, graph, make)] as const]),
-  ];
-  for (const [name, site] of sites) {
+  const bakes = bakeSite(bench, graph);
+  // The others need minutes for as many as 10,000.
+  const others = fullWidth > 100 ? [] : (['snakemake', 'bazel'] as const);
+  const sites = [{ name: 'bake', site: bakes }, ...peerSites(bench, graph, 'ninja', 'make', ...others)];
+  for (const { name, site } of sites) {
     bench.say(`${name} builds ${graph.stages.length} stages`);
     buildOnce(bench, site);
   }
-  // Ten thousand `npm run` to build it first would take a quarter of an hour.
-  const peer = turbo !== null && fullWidth <= 100 ? [turboNoop(bench, graph, 'native binary')] : [];
+  const turbo = bench.tools.turbo === null ? [] : [turboNoop(bench, graph, 'native binary')];
   letFilesAge();
-  for (const [, site] of sites) finish(site.command, bench.home);
-  const contestants = [bareNode(bench), ...sites.map(([name, site]) => nothingToDo(name, site)), ...peer];
+  for (const { site } of sites) finish(site.command, bench.home);
+  const contestants = [bareNode(bench), ...sites.map(({ name, site }) => nothingToDo(name, site)), ...turbo];
   const series = race(contestants, bench.runs, bench.home);
-  const bakes = sites[0]?.[1];
-  if (bakes !== undefined) expectFresh(bench, bakes.directory, graph.stages.length);
+  expectFresh(bench, bakes.directory, graph.stages.length);
   return { series, verdicts: verdicts(series), notes: [] };
 }
 
 function smallPeers(bench: Bench, stages: number): readonly Contestant[] {
   const chain = layeredGraph(stages, 1);
-  const { ninja, make, turbo, wireit } = bench.tools;
+  const { turbo, wireit } = bench.tools;
   const contestants: Contestant[] = [];
-  for (const [name, site] of [
-    ['ninja', ninja && ninjaSite(bench, chain, ninja)],
-    ['make -rR', make && makeSite(bench, chain, make)],
-  ] as const) {
-    if (!site) continue;
+  for (const { name, site } of peerSites(bench, chain, 'ninja', 'make', 'snakemake', 'bazel', 'dvc')) {
+    bench.say(`${name} builds ${stages} stages`);
     buildOnce(bench, site);
     contestants.push(nothingToDo(name, site));
   }
