@@ -7,6 +7,10 @@ import { quickRun } from './commands/run-quick.ts';
 import { COMMAND_WORDS } from './commands/words.ts';
 
 const STDOUT = 1;
+/** Linux's numbers of `/dev/null` and its like, and of pseudo-terminals. */
+const MEMORY_DEVICES = 1;
+const FIRST_PTS = 136;
+const LAST_PTS = 143;
 
 /** What a run with nothing to do says; null for every other command line, mistaken ones included. */
 function nothingToDo(argv: readonly string[]): string | null {
@@ -19,10 +23,14 @@ function nothingToDo(argv: readonly string[]): string | null {
   return quickRun({ positionals, flags, cwd, env: process.env }, { isTTY: isTerminal() });
 }
 
-/** Asks `node:tty`, which takes 2 ms to load, only where the answer can be yes. */
+/** Asks `node:tty`, which takes 2 ms to load, only where the kind of device does not say it. */
 function isTerminal(): boolean {
   try {
-    if (!fstatSync(STDOUT).isCharacterDevice()) return false;
+    const stats = fstatSync(STDOUT);
+    if (!stats.isCharacterDevice()) return false;
+    const major = process.platform === 'linux' ? (stats.rdev >> 8) & 0xfff : null;
+    if (major === MEMORY_DEVICES) return false;
+    if (major !== null && major >= FIRST_PTS && major <= LAST_PTS) return true;
   } catch {
     return false;
   }

@@ -1,5 +1,5 @@
 /** Where things lie in a cache directory: cacache's own layout for content and index, and bake's directories beside it. */
-import { createHash } from 'node:crypto';
+import { sha256Hex } from '../host/sha256.ts';
 import { type Digest, hexOf } from '../model/digest.ts';
 
 /** Raised when a cache of before must not be read any more: an old one is then left alone, and a new one begun beside it. */
@@ -18,6 +18,8 @@ export interface Layout {
   readonly quarantine: string;
   readonly memo: string;
   readonly checkouts: string;
+  /** A file for each pipeline, which tells the next run whether there is anything to do. */
+  readonly quick: string;
   /** What hosts keep beside contents: a directory for each host, in it one for each content. */
   readonly sides: string;
   /** Written whenever results are removed, so that a run with nothing to do notices by one look. */
@@ -44,12 +46,13 @@ export function layoutOf(directory: string): Layout {
     quarantine: `${root}/quarantine`,
     memo: `${root}/memo`,
     checkouts: `${root}/checkouts`,
+    quick: `${root}/quick`,
     sides: `${root}/sides`,
     removals: `${root}/removals`,
     index,
     content,
     blob: (digest) => `${content}/${fanOut(hexOf(digest))}`,
-    bucket: (key) => `${index}/${fanOut(createHash('sha256').update(key).digest('hex'))}`,
+    bucket: (key) => `${index}/${fanOut(sha256Hex(key))}`,
   };
 }
 

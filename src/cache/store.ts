@@ -65,6 +65,8 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
       layout.index,
       layout.locks,
       layout.work,
+      layout.checkouts,
+      layout.quick,
     ]) {
       const made = await host.files.makeDirectory(path, mode ?? undefined);
       if (!made.ok) return made;

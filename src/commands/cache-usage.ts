@@ -55,7 +55,7 @@ export function usageOf(host: Host, contents: Contents): CacheUsage {
     allocatedBytes: contents.sides.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0),
   };
   const quarantineBytes = allocatedBelow(host, layout.quarantine);
-  const otherBytes = [layout.index, layout.memo, layout.checkouts, layout.locks]
+  const otherBytes = [layout.index, layout.memo, layout.checkouts, layout.quick, layout.locks]
     .map((directory) => allocatedBelow(host, directory))
     .reduce((sum, bytes) => sum + bytes, 0);
   return {

@@ -1,8 +1,8 @@
 /** Where bake keeps what it remembers of a checkout, found without parsing the pipeline; and what all of that rests on besides files. */
-import { createHash } from 'node:crypto';
 import { basename, dirname, resolve } from 'node:path';
 import { layoutOf } from '../cache/layout.ts';
 import { readNow } from '../host/read-now.ts';
+import { sha256Hex } from '../host/sha256.ts';
 import { realPath, stamp } from '../host/stamp.ts';
 import { cacheDirectoryOf } from './cache-dir.ts';
 import type { Invocation } from './command.ts';
@@ -26,15 +26,27 @@ export function checkoutPlace(
   const root = realPath(dirname(pipeline));
   if (root === null) return null;
   const cacheDir = cacheDirectoryOf(invocation, dirname(pipeline), () => namedCache(readNow(pipeline)));
-  const checkout = createHash('sha256').update(root).digest('hex').slice(0, 16);
-  const directory = `${layoutOf(cacheDir).checkouts}/${checkout}`;
-  const name = encodeURIComponent(basename(file));
+  const name = basename(file);
+  const layout = layoutOf(cacheDir);
   return {
     cacheDir,
-    directory,
-    quickFile: `${directory}/quick-${name}`,
-    compiledPlan: `${directory}/plan-${name}.json`,
+    get directory() {
+      return `${layout.checkouts}/${sha256Hex(root).slice(0, 16)}`;
+    },
+    quickFile: `${layout.quick}/${fileNameFor(`${root}/${name}`)}`,
+    get compiledPlan() {
+      return `${this.directory}/plan-${encodeURIComponent(name)}.json`;
+    },
   };
+}
+
+/** The longest name that is used as it is: file systems take 255 bytes, and a temporary file beside it needs some. */
+const LONGEST_NAME = 200;
+
+/** A name for a file of the cache that belongs to a path: the path itself, because that takes no digest, unless it is long. */
+function fileNameFor(path: string): string {
+  const name = encodeURIComponent(path);
+  return name.length <= LONGEST_NAME ? name : sha256Hex(path);
 }
 
 /** The version of bake and of its very program file, which differs between two builds of one version. */

@@ -1,8 +1,9 @@
 /** The quick way of `bake run`: when nothing that the last run looked at has changed, says so, and loads nothing else. */
+import { dirname } from 'node:path';
 import type { Built } from '../engine/build.ts';
-import { quickCheck, quickText } from '../engine/quick.ts';
-import { readNow } from '../host/read-now.ts';
-import { stamp } from '../host/stamp.ts';
+import { quickCheck, quickFile } from '../engine/quick.ts';
+import { readBytesNow } from '../host/read-now.ts';
+import { rawStamp } from '../host/stamp.ts';
 import { nothingToDoLines } from '../report/summary.ts';
 import { checkoutPlace, pipelineVariables, programIdentity } from './checkout-place.ts';
 import type { Invocation } from './command.ts';
@@ -22,13 +23,13 @@ export function quickRun(invocation: QuickInvocation, stream: OutputStream): str
   if (FULL.some((flag) => flags[flag] !== undefined)) return null;
   if (env['GITHUB_STEP_SUMMARY'] || chooseReporter(flags, env, stream) === 'json') return null;
   const where = checkoutPlace(invocation);
-  const text = where === null ? null : readNow(where.quickFile);
-  if (where === null || text === null) return null;
-  const summary = quickCheck(text, quickKey(invocation, where.cacheDir), stamp);
+  const written = where === null ? null : readBytesNow(where.quickFile);
+  if (where === null || written === null) return null;
+  const summary = quickCheck(written, quickKey(invocation, where.cacheDir), rawStamp);
   if (summary === null) return null;
   const { file } = pipelineArguments(invocation.positionals);
-  // Since the process began: that is what the user waited.
-  const durationMs = Math.round(performance.now());
+  // Since the process began: that is what the user waited. `performance` would load a module for it.
+  const durationMs = Math.round(process.uptime() * 1000);
   const lines = nothingToDoLines({ file, durationMs, ...summary }, styleOf(env, stream));
   return `${lines.join('\n')}\n`;
 }
@@ -48,35 +49,41 @@ export async function rememberQuick(invocation: Invocation, project: Project, bu
     }
   }
   const looked = session.looks.all();
-  const text = quickText(
-    quickKey(invocation, cacheDir),
-    looked,
-    {
-      stages: new Set(built.settled.map(({ action }) => action.stage)).size,
-      outputs: built.finished.flatMap(({ outputs }) =>
-        outputs.flatMap(({ artifact, placedAt }) =>
-          placedAt === null ? [] : [{ path: placedAt, sizeBytes: artifact.content.sizeBytes }],
-        ),
+  const summary = {
+    stages: new Set(built.settled.map(({ action }) => action.stage)).size,
+    outputs: built.finished.flatMap(({ outputs }) =>
+      outputs.flatMap(({ artifact, placedAt }) =>
+        placedAt === null ? [] : [{ path: placedAt, sizeBytes: artifact.content.sizeBytes }],
       ),
-    },
+    ),
+  };
+  const bytes = quickFile(
+    { key: quickKey(invocation, cacheDir), stamps: looked, summary, base: baseOf(invocation) },
     host.clock.nowMs(),
   );
-  if (text === null) return;
+  if (bytes === null) return;
   // Last, because it takes longest: after an edit there is nothing to remember yet.
   const isStill = [...looked].every(([path, then]) => {
-    const now = stamp(path);
-    return now?.mtimeMs === then?.mtimeMs && now?.ctimeMs === then?.ctimeMs && now?.inode === then?.inode;
+    const now = rawStamp(path);
+    return now?.mtimeMs === then?.mtimeMs && now?.ctimeMs === then?.ctimeMs && now?.ino === then?.inode;
   });
-  if (isStill && text !== readNow(where.quickFile)) {
-    await host.files.replaceFile(where.quickFile, text, { flush: false });
-  }
+  if (!isStill || readBytesNow(where.quickFile)?.equals(bytes)) return;
+  await host.files.makeDirectory(dirname(where.quickFile));
+  await host.files.replaceFile(where.quickFile, bytes, { flush: false });
+}
+
+/** Where the process is: the kernel finds what lies there sooner by a short path. Null when `-C` makes it another place than it seems. */
+function baseOf({ cwd, flags }: QuickInvocation): string | null {
+  return flags['directory'] === undefined ? cwd : null;
 }
 
 /** Everything besides files that decides what a run would do. */
-function quickKey({ cwd, positionals, flags, env }: QuickInvocation, cacheDir: string): string {
+function quickKey(invocation: QuickInvocation, cacheDir: string): string {
+  const { cwd, positionals, flags, env } = invocation;
   return JSON.stringify([
     programIdentity(),
     cwd,
+    baseOf(invocation),
     positionals,
     flags['var'] ?? null,
     flags['var-file'] ?? null,

@@ -1,8 +1,7 @@
 /**
- * Decides by stats alone that there is nothing to do. On the way of every run, so it loads nothing: a list of paths, one
- * lstat each, and one digest over what they said, compared with the digest of the last run.
+ * Decides by stats alone that there is nothing to do. On the way of every run, so it loads nothing and makes little: one
+ * lstat for each path, compared with four numbers of the last run.
  */
-import { createHash } from 'node:crypto';
 
 /** The part of a stamp that shows a change. */
 export interface QuickStamp {
@@ -12,6 +11,14 @@ export interface QuickStamp {
   readonly inode: number;
 }
 
+/** The same as the file system gives it: an object of our own for each of ten thousand files would cost more than comparing them. */
+export interface RawStamp {
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly ino: number;
+}
+
 /** What is told of a run that does nothing. */
 export interface QuickSummary {
   readonly stages: number;
@@ -19,72 +26,95 @@ export interface QuickSummary {
 }
 
 interface QuickHeader {
-  readonly format: 2;
+  readonly format: 3;
   /** Everything besides files that the last run depended on. */
   readonly key: string;
-  /** Digest over the stamps of all paths, in their order. */
-  readonly stamps: string;
+  readonly paths: number;
+  /** All bytes after the header's line. */
+  readonly bytes: number;
   readonly summary: QuickSummary;
+}
+
+/** What a run leaves for the quick check of the next one. */
+export interface QuickRecord {
+  readonly key: string;
+  readonly stamps: ReadonlyMap<string, QuickStamp | null>;
+  readonly summary: QuickSummary;
+  /** The directory in which the next run is as this one: paths in it are written without it. Null: all are absolute. */
+  readonly base: string | null;
 }
 
 /** Younger than this when it was looked at, a file may have been written again within the clock's grain: see docs/design/engine.md. */
 const RACY_MS = 2000;
 /** Size, mtime, ctime, inode. */
 const STAMP_NUMBERS = 4;
+const STAMP_BYTES = STAMP_NUMBERS * Float64Array.BYTES_PER_ELEMENT;
 /** Stands for the size where nothing is. */
 const ABSENT = -1;
+const LINE_BREAK = 10;
 
-/** The text of the quick file: a header line, then one path a line. Null when it would not be safe to trust stamps. */
-export function quickText(
-  key: string,
-  stamps: ReadonlyMap<string, QuickStamp | null>,
-  summary: QuickSummary,
-  nowMs: number,
-): string | null {
-  const all = new Float64Array(stamps.size * STAMP_NUMBERS);
-  let at = 0;
+/** The quick file: a header line, the numbers of all stamps, then one path a line. Null when it would not be safe to trust stamps. */
+export function quickFile({ key, stamps, summary, base }: QuickRecord, nowMs: number): Buffer | null {
+  const numbers = new Float64Array(stamps.size * STAMP_NUMBERS);
+  const paths: string[] = [];
+  const prefix = base === null ? null : `${base === '/' ? '' : base}/`;
   for (const [path, stamp] of stamps) {
     if (path.includes('\n')) return null;
     if (stamp !== null && stamp.mtimeMs > nowMs - RACY_MS) return null;
-    at = putStamp(all, at, stamp);
+    putStamp(numbers, paths.length * STAMP_NUMBERS, stamp);
+    paths.push(prefix !== null && path.startsWith(prefix) ? path.slice(prefix.length) : path);
   }
-  const header: QuickHeader = { format: 2, key, stamps: digestOf(all), summary };
-  return [JSON.stringify(header), ...stamps.keys()].join('\n');
+  const text = Buffer.from(paths.join('\n'));
+  const bytes = numbers.byteLength + text.length;
+  const header: QuickHeader = { format: 3, key, paths: paths.length, bytes, summary };
+  return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), new Uint8Array(numbers.buffer), text]);
 }
 
 /** What to tell when nothing that the last run looked at has changed; null when bake must look more closely. */
 export function quickCheck(
-  text: string,
+  file: Buffer,
   key: string,
-  stampOf: (path: string) => QuickStamp | null,
+  look: (path: string) => RawStamp | null,
 ): QuickSummary | null {
-  const lines = text.split('\n');
-  const header = readHeader(lines[0] ?? '');
+  const headerEnd = file.indexOf(LINE_BREAK);
+  const header = readHeader(file.toString('utf8', 0, Math.max(0, headerEnd)));
   if (header === null || header.key !== key) return null;
-  const all = new Float64Array((lines.length - 1) * STAMP_NUMBERS);
-  let at = 0;
-  for (let line = 1; line < lines.length; line++) at = putStamp(all, at, stampOf(lines[line] as string));
-  return digestOf(all) === header.stamps ? header.summary : null;
+  const numbersAt = headerEnd + 1;
+  const pathsAt = numbersAt + header.paths * STAMP_BYTES;
+  if (file.length !== numbersAt + header.bytes || pathsAt > file.length) return null;
+  const paths = file.toString('utf8', pathsAt).split('\n');
+  // A file that was damaged may hold what is no path at all.
+  if (paths.length !== header.paths || file.includes(0, pathsAt)) return null;
+  // Copied, because numbers are only read where they are aligned.
+  const numbers = new Float64Array(file.buffer.slice(file.byteOffset + numbersAt, file.byteOffset + pathsAt));
+  for (let at = 0; at < paths.length; at++) {
+    if (!isStamp(numbers, at * STAMP_NUMBERS, look(paths[at] as string))) return null;
+  }
+  return header.summary;
 }
 
 function readHeader(line: string): QuickHeader | null {
   try {
     const header = JSON.parse(line) as QuickHeader;
-    return header.format === 2 ? header : null;
+    return header.format === 3 ? header : null;
   } catch {
     return null;
   }
 }
 
-/** Numbers as they are: writing ten thousand stamps as text would take longer than looking at the files. */
-function putStamp(into: Float64Array, at: number, stamp: QuickStamp | null): number {
+function putStamp(into: Float64Array, at: number, stamp: QuickStamp | null): void {
   into[at] = stamp === null ? ABSENT : stamp.sizeBytes;
   into[at + 1] = stamp?.mtimeMs ?? 0;
   into[at + 2] = stamp?.ctimeMs ?? 0;
   into[at + 3] = stamp?.inode ?? 0;
-  return at + STAMP_NUMBERS;
 }
 
-function digestOf(numbers: Float64Array): string {
-  return createHash('sha256').update(new Uint8Array(numbers.buffer)).digest('hex');
+function isStamp(numbers: Float64Array, at: number, now: RawStamp | null): boolean {
+  if (now === null) return numbers[at] === ABSENT;
+  return (
+    numbers[at] === now.size &&
+    numbers[at + 1] === now.mtimeMs &&
+    numbers[at + 2] === now.ctimeMs &&
+    numbers[at + 3] === now.ino
+  );
 }

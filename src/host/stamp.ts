@@ -44,6 +44,18 @@ export function stamp(path: string): Stamp | null {
   return orNull(() => stampOf(lstatSync(path, { throwIfNoEntry: false })));
 }
 
+const NO_ERROR_WHEN_ABSENT = { throwIfNoEntry: false } as const;
+
+/** What the quick check compares of `path`, without an object of ours; null when nothing is there. */
+export function rawStamp(path: string): Pick<Stats, 'size' | 'mtimeMs' | 'ctimeMs' | 'ino'> | null {
+  try {
+    return lstatSync(path, NO_ERROR_WHEN_ABSENT) ?? null;
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return null;
+  }
+}
+
 /** The stamp of what `path` leads to; null when it leads nowhere. */
 export function stampTarget(path: string): Stamp | null {
   return orNull(() => stampOf(statSync(path, { throwIfNoEntry: false })));

@@ -1,45 +1,80 @@
 /** The quick check: trusts stamps only where they can be trusted, and nothing that changed gets past it. */
 import { describe, expect, it } from 'vitest';
-import type { QuickStamp } from '../../src/engine/quick.ts';
-import { quickCheck, quickText } from '../../src/engine/quick.ts';
+import type { QuickRecord, QuickStamp, RawStamp } from '../../src/engine/quick.ts';
+import { quickCheck, quickFile } from '../../src/engine/quick.ts';
+
+type Stamps = ReadonlyMap<string, QuickStamp | null>;
 
 const SUMMARY = { stages: 2, outputs: [{ path: 'dist/x', sizeBytes: 1 }] };
 const stamp: QuickStamp = { sizeBytes: 1, mtimeMs: 1000.5, ctimeMs: 1000.5, inode: 7 };
-const stamps = new Map<string, QuickStamp | null>([
+const stamps: Stamps = new Map<string, QuickStamp | null>([
   ['/a', stamp],
-  ['/absent', null],
+  ['/ü/absent', null],
+  ['/work/in', stamp],
 ]);
-const text = quickText('key', stamps, SUMMARY, 10_000) as string;
-const check = (key: string, now: ReadonlyMap<string, QuickStamp | null>) =>
-  quickCheck(text, key, (path) => now.get(path) ?? null);
+const record: QuickRecord = { key: 'kéy', stamps, summary: SUMMARY, base: null };
+const written = quickFile(record, 10_000) as Buffer;
+
+function looking(now: Stamps): (path: string) => RawStamp | null {
+  return (path) => {
+    const found = now.get(path);
+    if (found === undefined) throw new Error(`nobody asked for ${path}`);
+    return (
+      found && { size: found.sizeBytes, mtimeMs: found.mtimeMs, ctimeMs: found.ctimeMs, ino: found.inode }
+    );
+  };
+}
+
+const check = (key: string, now: Stamps) => quickCheck(written, key, looking(now));
 
 describe('the quick check', () => {
   it('finds nothing to do when every stamp is as it was', () => {
-    expect(check('key', stamps)).toEqual(SUMMARY);
+    expect(check('kéy', stamps)).toEqual(SUMMARY);
   });
 
-  it('does not when anything differs', () => {
-    for (const changed of [
-      { ...stamp, sizeBytes: 2 },
-      { ...stamp, mtimeMs: 1000.6 },
-      { ...stamp, ctimeMs: 1001 },
-      { ...stamp, inode: 8 },
-      null,
-    ]) {
-      expect(check('key', new Map([...stamps, ['/a', changed]]))).toBeNull();
+  it('does not when anything differs, wherever in the list', () => {
+    for (const path of ['/a', '/work/in']) {
+      for (const changed of [
+        { ...stamp, sizeBytes: 2 },
+        { ...stamp, mtimeMs: 1000.6 },
+        { ...stamp, ctimeMs: 1001 },
+        { ...stamp, inode: 8 },
+        null,
+      ]) {
+        expect(check('kéy', new Map([...stamps, [path, changed]]))).toBeNull();
+      }
     }
-    expect(check('key', new Map([...stamps, ['/absent', stamp]]))).toBeNull();
+    expect(check('kéy', new Map([...stamps, ['/ü/absent', stamp]]))).toBeNull();
     expect(check('other key', stamps)).toBeNull();
   });
 
-  it('is not prepared when a file was written within the grain of the clock', () => {
-    expect(quickText('key', stamps, SUMMARY, 2999)).toBeNull();
-    expect(quickText('key', stamps, SUMMARY, 3001)).not.toBeNull();
+  it('asks for what lies below its directory by the rest of the path, and for all else by the whole', () => {
+    const here = quickFile({ ...record, base: '/work' }, 10_000) as Buffer;
+    const seen: Stamps = new Map([...stamps].map(([path, found]) => [path.replace('/work/', ''), found]));
+    expect(quickCheck(here, 'kéy', looking(seen))).toEqual(SUMMARY);
+    const below = quickFile({ ...record, base: '/wor' }, 10_000) as Buffer;
+    expect(quickCheck(below, 'kéy', looking(stamps))).toEqual(SUMMARY);
+    const root = quickFile({ ...record, base: '/' }, 10_000) as Buffer;
+    const fromRoot: Stamps = new Map([...stamps].map(([path, found]) => [path.slice(1), found]));
+    expect(quickCheck(root, 'kéy', looking(fromRoot))).toEqual(SUMMARY);
   });
 
-  it('is not prepared for a name with a line break, and survives a damaged file', () => {
-    expect(quickText('key', new Map([['/a\nb', stamp]]), SUMMARY, 10_000)).toBeNull();
-    for (const broken of ['', '{}', 'x', text.slice(0, 30)])
-      expect(quickCheck(broken, 'key', () => null)).toBeNull();
+  it('is not prepared when a file was written within the grain of the clock', () => {
+    expect(quickFile(record, 2999)).toBeNull();
+    expect(quickFile(record, 3001)).not.toBeNull();
+  });
+
+  it('is not prepared for a name with a line break', () => {
+    expect(quickFile({ ...record, stamps: new Map([['/a\nb', stamp]]) }, 10_000)).toBeNull();
+  });
+
+  it('survives a file that was cut off or damaged anywhere, and one of another format', () => {
+    for (let length = 0; length < written.length; length++)
+      expect(quickCheck(written.subarray(0, length), 'kéy', looking(stamps))).toBeNull();
+    const zeroed = Buffer.from(written);
+    zeroed.fill(0, written.length - 4);
+    expect(quickCheck(zeroed, 'kéy', looking(stamps))).toBeNull();
+    const older = Buffer.from(written.toString('latin1').replace('"format":3', '"format":2'), 'latin1');
+    expect(quickCheck(older, 'kéy', looking(stamps))).toBeNull();
   });
 });

@@ -186,6 +186,30 @@ stages:
   expect(await says([])).toBe('ten');
 });
 
+it('notices an edit wherever it is called from, and however long the path of the pipeline is', async () => {
+  await using rig = await Rig.make();
+  const old = new Date(Date.now() - 60_000);
+  const say = 'bake: 1\nname: say\nstages:\n  say: { run: cp in out, inputs: [in], outputs: { o: out } }\n';
+  const long = `${'ä'.repeat(60)}/${'deep/'.repeat(20)}end`;
+  for (const name of ['short', long]) {
+    const here = rig.checkout(name, { 'pipeline.yaml': say, in: 'one' });
+    // Has files of the same names: whoever looks from the wrong directory finds these.
+    const elsewhere = rig.checkout(`elsewhere-${name.length}`, { 'pipeline.yaml': say, in: 'one' });
+    const ways = [
+      () => here.bake(['run']),
+      () => elsewhere.bake(['-C', here.directory, 'run']),
+      () => elsewhere.bake(['run', here.path('pipeline.yaml')]),
+    ];
+    for (const [edition, way] of ways.entries()) {
+      here.write({ in: `edition ${edition}` });
+      for (const file of ['pipeline.yaml', 'in', '.']) utimesSync(here.path(file), old, old);
+      await way();
+      expect(here.read('out')).toBe(`edition ${edition}`);
+      for (const same of [way, way]) expect((await same()).stdout).toMatch(/^nothing to do/);
+    }
+  }
+});
+
 it('loads next to nothing when there is nothing to do', async () => {
   await using rig = await Rig.make();
   const here = rig.checkout('here', TWO);
