@@ -79,15 +79,23 @@ async function startBeating(store: Store, file: string, self: Builder): Promise<
   let builder = self;
   let beat = 0;
   const text = () => JSON.stringify({ builder, owner: identity, beat } satisfies Beat);
-  // One file for many in turn: making and removing a file for each of a thousand commands costs more than all else here.
-  const own = store.spareFiles.pop() ?? store.temporaryPath(store.main);
-  const written = store.lookOnly ? null : await files.writeFile(own, text());
+  // One file for many in turn, with the text that it has: making, writing and removing one for each of a thousand commands
+  // costs more than all else here. Nobody writes into it: who renews puts another file in the place of its second name.
+  const first = text();
+  const spare = store.spareFiles.findIndex((one) => one.text === first);
+  const own = store.spareFiles.splice(spare, spare < 0 ? 0 : 1)[0]?.path ?? store.temporaryPath(store.main);
+  const isWritten = spare >= 0 || (!store.lookOnly && (await files.writeFile(own, first)).ok);
   // A link fails when the name is taken: the one exclusive creation that NFS has too.
-  const linked = written?.ok ? await files.link(own, file) : null;
-  if (written?.ok && linked?.ok !== true) store.spareFiles.push(own);
-  if (linked?.ok === false && linked.failure.code === 'file-trouble' && linked.failure.errno === 'EEXIST')
+  const linked = isWritten ? await files.link(own, file) : null;
+  const keep = () => store.spareFiles.push({ path: own, text: first });
+  if (linked?.ok === false && linked.failure.code === 'file-trouble' && linked.failure.errno === 'EEXIST') {
+    keep();
     return 'taken';
-  if (linked?.ok !== true) return { tell: () => undefined, stop: async () => undefined };
+  }
+  if (linked?.ok !== true) {
+    if (isWritten) await files.remove(own);
+    return { tell: () => undefined, stop: async () => undefined };
+  }
 
   const renew = () => {
     beat += 1;
@@ -101,7 +109,7 @@ async function startBeating(store: Store, file: string, self: Builder): Promise<
     async stop() {
       clearInterval(renewal);
       // While it has the other name still, its text must stay.
-      if ((await files.remove(file)).ok) store.spareFiles.push(own);
+      if ((await files.remove(file)).ok) keep();
       else await files.remove(own);
     },
   };

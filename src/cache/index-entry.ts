@@ -1,5 +1,5 @@
 /** One entry of cacache's index (version 5), written by ourselves in one rename: cacache's own insert takes ten times as long. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type Digest, digestOfHex, hexOf, isDigest } from '../model/digest.ts';
 import type { JsonObject } from '../model/json.ts';
 
@@ -57,5 +57,5 @@ export function digestOfIntegrity(integrity: unknown): Digest | null {
 
 /** cacache's guard against torn lines; no security rests on it. */
 function sha1(text: string): string {
-  return createHash('sha1').update(text).digest('hex');
+  return hash('sha1', text, 'hex');
 }

@@ -33,8 +33,8 @@ export interface Store {
   warn(warning: Failure): void;
   /** A path under the layout's temporary directory that nobody else uses. */
   temporaryPath(layout: Layout): string;
-  /** Files of ours under temporary names that may be written anew. */
-  readonly spareFiles: string[];
+  /** Files of ours under temporary names that have a text and no other use now. */
+  readonly spareFiles: { readonly path: string; readonly text: string }[];
   /** Removes the temporary layout and spare files. */
   close(): Promise<void>;
 }
@@ -129,7 +129,7 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
     },
     spareFiles: [],
     async close() {
-      for (const file of store.spareFiles.splice(0)) await host.files.remove(file);
+      for (const { path } of store.spareFiles.splice(0)) await host.files.remove(path);
       if (standIn !== null) await host.files.remove(standIn.directory);
       standIn = null;
     },

@@ -1,5 +1,5 @@
 /** A file that lists the process groups that bake has running, so that a later run can end what a dead one left behind. */
-import { appendFileSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { errnoOf } from './errno.ts';
 import { killRecorded, processState } from './process-group.ts';
 
@@ -12,16 +12,19 @@ interface ProcessRecords {
 
 /** The watchdog does the same at once; this is for the case that it was killed too. */
 export function processRecords(): ProcessRecords {
-  let record: string | null = null;
+  let record: number | null = null;
   const running = new Map<number, string>();
-  const append = (line: string) => {
-    if (record === null) return;
+  // A second line of defence: without it the watchdog is still there.
+  const ignoringTrouble = (work: () => void) => {
     try {
-      appendFileSync(record, line);
+      work();
     } catch (error) {
-      // A second line of defence: without it the watchdog is still there.
       if (errnoOf(error) === null) throw error;
     }
+  };
+  const append = (line: string) => {
+    const descriptor = record;
+    if (descriptor !== null) ignoringTrouble(() => void writeSync(descriptor, line));
   };
   return {
     add(group) {
@@ -34,7 +37,13 @@ export function processRecords(): ProcessRecords {
       if (running.delete(group)) append(`- ${group}\n`);
     },
     recordIn(file) {
-      record = file;
+      const before = record;
+      record = null;
+      if (before !== null) closeSync(before);
+      // Kept open: two lines are written for each command.
+      ignoringTrouble(() => {
+        record = openSync(file, 'a');
+      });
       for (const [group, startedAt] of running) append(`+ ${group} ${startedAt}\n`);
     },
     async killRecorded(file) {

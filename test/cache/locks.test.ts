@@ -1,5 +1,5 @@
 /** One builder per fingerprint: races, waiting, takeover after death, other hosts. */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Builder } from '../../src/cache/cache.ts';
 import { hexOf } from '../../src/model/digest.ts';
@@ -149,4 +149,22 @@ test('a file left by a dead process of this machine is taken over at once', asyn
   expect(lock).not.toBeNull();
   expect(waited).toBe(false);
   await lock?.release();
+});
+
+test('of locks that one process holds in turn, each has a file that says for which directory, and none is left', async () => {
+  await using rig = cacheRig();
+  const cache = await rig.open();
+  const names = ['a', 'b', 'c', 'd'].map(fingerprint);
+  // The third is for another directory than those before and after it: what is used again must have the right words.
+  for (const [at, directory] of ['/one', '/one', '/other', '/one'].entries()) {
+    const name = names[at] as (typeof names)[number];
+    const lock = await cache.lock(name, directory, () => undefined, never);
+    expect(readdirSync(rig.path('cache/v1/locks'))).toEqual([hexOf(name)]);
+    const said = JSON.parse(readFileSync(rig.path(`cache/v1/locks/${hexOf(name)}`), 'utf8'));
+    expect(said).toMatchObject({ builder: { directory, activity: null }, beat: 0 });
+    await lock?.release();
+  }
+  expect(readdirSync(rig.path('cache/v1/locks'))).toEqual([]);
+  await cache.close();
+  expect(readdirSync(rig.path('cache/v1/tmp'))).toEqual([]);
 });
