@@ -2,5 +2,5 @@
 
 /** 64 hexadecimal digits. */
 export function sha256Hex(text: string): string {
-  return process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest('hex');
+  return process.getBuiltinModule('node:crypto').hash('sha256', text, 'hex');
 }
