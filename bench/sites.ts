@@ -62,6 +62,17 @@ export function letFilesAge(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
 }
 
+/** Waits until the clock of the file system says another time than for all that was written before. */
+export function awaitNewTick(directory: string): void {
+  const file = join(directory, 'tick');
+  const tick = (): bigint => {
+    writeFileSync(file, '');
+    return statSync(file, { bigint: true }).mtimeNs;
+  };
+  const before = tick();
+  while (tick() === before);
+}
+
 /** A run that has nothing to do: no command runs and no output is written. */
 export function nothingToDo(name: string, site: Site): Contestant {
   const stamps = stampsOf(join(site.directory, 'out'));

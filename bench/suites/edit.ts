@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { contentOf, editInput, type GraphStage, layeredGraph } from '../graphs/graph.ts';
 import { type Contestant, finish, race } from '../measure.ts';
 import { type PeerSite, peerSites } from '../peer-sites.ts';
-import { bakeSite, buildOnce, letFilesAge, type Site } from '../sites.ts';
+import { awaitNewTick, bakeSite, buildOnce, letFilesAge, type Site } from '../sites.ts';
 import type { Suite } from '../suite.ts';
 import { ratioVerdict } from '../suite.ts';
 import { medianOf } from './noop.ts';
@@ -52,7 +52,11 @@ function editing(
   return {
     name,
     command: site.command,
-    prepare: () => editInput(site.directory, stage, ++edition),
+    prepare() {
+      // An edit in the tick in which an output was written is one that ninja and make cannot see.
+      awaitNewTick(site.directory);
+      editInput(site.directory, stage, ++edition);
+    },
     check() {
       const ran = site.trace.take();
       if (ran.length < least || ran.length > most || !ran.includes(stage.name))
