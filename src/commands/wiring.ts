@@ -22,6 +22,7 @@ import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import type { Selection } from '../pipeline/select.ts';
 import { selectActions } from '../pipeline/select.ts';
+import type { StageRunner } from '../stages/kind.ts';
 import { cacheDirectoryOf } from './cache-dir.ts';
 import type { Invocation } from './command.ts';
 import type { LoadedPlan } from './compiled-plan.ts';
@@ -137,7 +138,7 @@ async function assemble(invocation: Invocation, parts: Parts): Promise<Project> 
     checkoutDirectory,
     looks,
     state,
-    kindOf,
+    runnerOf,
     flatten: flattenIn(host, cache),
     shelf: new Shelf(),
     checkpoints: wantsCheckpoints(invocation),
@@ -221,6 +222,13 @@ function splitTargets(plan: Plan, targets: readonly string[], split: boolean) {
   const dot = target.lastIndexOf('.');
   if (dot <= 0) return { targets, output: null };
   return { targets: [target.slice(0, dot)], output: target.slice(dot + 1) };
+}
+
+/** Options were validated when the pipeline was planned: to run a command, no other kind and no schema has to be loaded. */
+async function runnerOf(kind: string): Promise<StageRunner> {
+  if (kind !== 'run') return kindOf(kind);
+  const { commandRunner } = await import('../stages/run-command.ts');
+  return commandRunner;
 }
 
 async function kindOf(name: string) {

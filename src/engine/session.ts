@@ -6,7 +6,7 @@ import type { Event } from '../model/event.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
-import type { StageKind } from '../stages/kind.ts';
+import type { StageRunner } from '../stages/kind.ts';
 import type { Shelf } from './live-shelf.ts';
 import type { Looks } from './looks.ts';
 import type { CheckoutState } from './state.ts';
@@ -27,7 +27,7 @@ export interface Session {
   readonly checkoutDirectory: string;
   readonly looks: Looks;
   readonly state: CheckoutState;
-  readonly kindOf: (name: string) => Promise<StageKind>;
+  readonly runnerOf: (kind: string) => Promise<StageRunner>;
   readonly flatten: Flatten;
   readonly shelf: Shelf;
   /** See `StageContext.checkpoints`. */

@@ -176,8 +176,8 @@ async function inPlaces(
       return isOver && !session.signal.aborted ? session.afterFailure(action.name, failure) : 'end';
     },
   };
-  const kind = await session.kindOf(action.kind);
-  const left = await kind.run(options, stageContext(attempt));
+  const runner = await session.runnerOf(action.kind);
+  const left = await runner.run(options, stageContext(attempt));
   limit.done();
 
   if (!left.ok) {

@@ -223,6 +223,9 @@ export interface StageKind<Schema extends z.ZodType = z.ZodType> {
   run(options: z.output<Schema>, context: StageContext): Promise<Result<StageReturn, Failure>>;
 }
 
+/** The part of a kind that is needed to run an action that was planned. */
+export type StageRunner = Pick<StageKind, 'run'>;
+
 /** Gives a definition its types; the identity otherwise. */
 export function defineStage<Schema extends z.ZodType>(kind: StageKind<Schema>): StageKind<Schema> {
   return kind;

@@ -1,8 +1,8 @@
 /** The kind `run`: any command, in a workspace that holds its declared inputs and nothing else. */
 import { z } from 'zod';
-import type { TextOption } from './kind.ts';
 import { defineStage } from './kind.ts';
 import { text } from './options.ts';
+import { commandRunner } from './run-command.ts';
 
 export const runStage = defineStage({
   name: 'run',
@@ -24,12 +24,5 @@ stages:
   outputs: () => ({}),
   tools: () => [],
   platformSensitive: true,
-  async run(options, context) {
-    const command = options.command as TextOption | readonly TextOption[];
-    const [file, ...args] = Array.isArray(command)
-      ? command.map((part: TextOption) => context.text(part))
-      : ['/bin/sh', '-e', '-c', context.text(command as TextOption)];
-    const done = await context.exec(file as string, args, { env: context.env });
-    return done.ok ? { ok: true, value: {} } : done;
-  },
+  run: commandRunner.run,
 });

@@ -1,5 +1,14 @@
 /** Stories about a run after a small change: what is remembered spares looking, and never gives another answer than looking would. */
-import { chmodSync, readdirSync, rmSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Checkout } from '../support/rig.ts';
@@ -103,6 +112,34 @@ it('stops where the bytes are the same as before', async () => {
     word: 'fresh',
     tool: 'fresh',
   });
+});
+
+it('loads neither schemas nor other kinds to run an edited command, but does for a kind that needs them', async () => {
+  await using rig = await Rig.make();
+  const here = rig.checkout('here', {
+    'pipeline.yaml': `bake: 1
+name: kinds
+stages:
+  command: { run: cp in.txt out.txt, inputs: [in.txt], outputs: { o: out.txt } }
+  sums: { uses: checksums, with: { files: { other: other.txt } } }
+`,
+    'in.txt': 'one',
+    'other.txt': 'one',
+  });
+  expect((await here.run()).outcomes).toEqual({ command: 'built', sums: 'built' });
+  const loadedAfterEdit = async (file: string): Promise<readonly string[]> => {
+    here.write({ [file]: 'two' });
+    const coverage = rig.path(`coverage-${file}`);
+    const run = await here.run([], { env: { NODE_V8_COVERAGE: coverage } });
+    expect(Object.values(run.outcomes).sort()).toEqual(['built', 'fresh']);
+    const [report] = readdirSync(coverage);
+    const { result } = JSON.parse(readFileSync(join(coverage, report as string), 'utf8')) as {
+      result: { url: string }[];
+    };
+    return result.map(({ url }) => url).filter((url) => url.includes('/chunks/stages-'));
+  };
+  expect(await loadedAfterEdit('in.txt')).toEqual([]);
+  expect(await loadedAfterEdit('other.txt')).toHaveLength(1);
 });
 
 const CHANGES: readonly (readonly [string, (here: Checkout, rig: Rig) => void, readonly string[]])[] = [

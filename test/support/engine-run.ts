@@ -95,7 +95,7 @@ export class EngineRig implements AsyncDisposable {
       checkoutDirectory,
       looks,
       state,
-      kindOf,
+      runnerOf: kindOf,
       flatten: flattenIn(host, cache),
       shelf: new Shelf(),
       checkpoints: options.checkpoints ?? true,
