@@ -3,9 +3,8 @@
 import { diffDisks } from '../formats/disk-diff.ts';
 import { DamagedDisk } from '../formats/disk-source.ts';
 import { openDisk } from '../formats/qcow2-reader.ts';
-import { type Ranges, sizeOf, union, writtenRanges } from '../formats/ranges.ts';
+import { sizeOf, touchedRanges } from '../formats/ranges.ts';
 import type { Content, LayeredContent } from '../model/artifact.ts';
-import type { ByteSource } from '../model/bytes.ts';
 import type { Failure } from '../model/failure.ts';
 import type { PlannedAction } from '../model/plan.ts';
 import { fail, ok, type Result } from '../model/result.ts';
@@ -146,15 +145,4 @@ async function compare(
     if (error instanceof DamagedDisk) return fail({ code: 'disk-unusable', path, problem: error.message });
     throw error;
   }
-}
-
-/** Below the layers that are not shared both disks are the same. */
-async function touchedRanges(
-  before: readonly ByteSource[],
-  after: readonly ByteSource[],
-  sharedLayers: number,
-): Promise<Ranges> {
-  if (sharedLayers === 0) return [[0, Number.POSITIVE_INFINITY]];
-  const own = [...before.slice(sharedLayers), ...after.slice(sharedLayers)];
-  return union(await Promise.all(own.map(writtenRanges)));
 }

@@ -315,13 +315,11 @@ export class Settler {
     const { action } = prepared;
     if (!action.cacheable) return true;
     const { cache, plan, host, emit } = this.#session;
-    const { artifacts, log, durationMs } = produced;
+    const { handedOn: _, ...stored } = produced;
     const put = await cache.actions.put({
       format: 1,
       ...pinned,
-      artifacts,
-      log,
-      durationMs,
+      ...stored,
       createdAt: new Date(host.clock.nowMs()).toISOString(),
       origin: { pipeline: plan.name, action: action.name },
     });

@@ -1,4 +1,5 @@
 /** Runs one action in a workspace of its own, as often as its retries allow, and takes what it left into the cache. */
+import type { ActionResult } from '../model/action.ts';
 import type { Artifact, Content } from '../model/artifact.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
@@ -48,7 +49,7 @@ export interface Runnable {
 }
 
 /** What a run left. */
-export interface Produced {
+export interface Produced extends Pick<ActionResult, 'layered'> {
   readonly artifacts: readonly Artifact[];
   readonly log: { readonly digest: Digest; readonly sizeBytes: number } | null;
   readonly durationMs: number;
@@ -218,9 +219,22 @@ async function takeIn(
   if (session.signal.aborted) return fail(stopped());
   return ok({
     artifacts: artifacts.value,
+    ...layeredInputs(referencesOf(action, options), upstream),
     log: stored,
     handedOn: handedOn(artifacts.value, left),
   });
+}
+
+/** What the upstream artifacts that are made of layers were made of; nothing where there is none. */
+function layeredInputs(
+  { artifacts, staged }: References,
+  upstream: (ref: ArtifactRef) => Artifact,
+): Pick<ActionResult, 'layered'> {
+  const contents = [...artifacts, ...staged].map((ref) => upstream(ref).content);
+  const layered = contents.flatMap((content) =>
+    content.type === 'layers' ? [[content.digest, content.layers] as const] : [],
+  );
+  return layered.length === 0 ? {} : { layered: Object.fromEntries(layered) };
 }
 
 /** Side files that cannot be kept are missed later, and are no failure. */

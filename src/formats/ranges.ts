@@ -25,6 +25,30 @@ export async function writtenRanges(layer: ByteSource): Promise<Ranges> {
   return union([found]);
 }
 
+/**
+ * Where two disks can differ that have their lowest `shared` layers in common: what the others of them say something of.
+ * Everything, if they share none, or one of the others is of another size: below its end it hides what lies under it.
+ */
+export async function touchedRanges(
+  before: readonly ByteSource[],
+  after: readonly ByteSource[],
+  shared: number,
+): Promise<Ranges> {
+  if (shared === 0) return WHOLE;
+  const own = [...before.slice(shared), ...after.slice(shared)];
+  const sizes = await Promise.all([...own, before.at(-1), after.at(-1)].map(diskSize));
+  if (new Set(sizes).size > 1) return WHOLE;
+  return union(await Promise.all(own.map(writtenRanges)));
+}
+
+/** Of the disk that ends with this layer; null for a qcow2 image that we cannot read. */
+async function diskSize(layer: ByteSource | undefined): Promise<number | null> {
+  if (layer === undefined) return null;
+  if (!(await isQcow2(layer))) return layer.sizeBytes;
+  const header = await readQcow2Header(layer);
+  return header.ok ? header.value.diskBytes : null;
+}
+
 /** What is in any of them. */
 export function union(all: readonly Ranges[]): Ranges {
   const sorted = all.flat().sort(([a], [b]) => a - b);

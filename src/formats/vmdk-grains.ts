@@ -10,19 +10,56 @@ const WINDOW_BYTES = 4 * 2 ** 20;
 /** More than any compressor makes of a grain. */
 const MOST_STREAM_BYTES = 2 * GRAIN_BYTES;
 
+/** The grains of an image, and which there are. */
+export interface VmdkGrains extends CompressedGrains {
+  /** Of the disk; 0 of what cannot be read. */
+  readonly capacityBytes: number;
+  /** The first from `grain` on that the image holds; infinite when there is none. */
+  next(grain: number): Promise<number>;
+}
+
+/** Those of no image. */
+export const NO_GRAINS: VmdkGrains = {
+  capacityBytes: 0,
+  stream: async () => null,
+  next: async () => Number.POSITIVE_INFINITY,
+};
+
 /** Opens an image; what cannot be read as one with our grains holds none. */
-export async function openVmdkGrains(source: ByteSource): Promise<CompressedGrains> {
+export async function openVmdkGrains(source: ByteSource): Promise<VmdkGrains> {
   const map = await readVmdkMap(source);
-  if (!map.ok || map.value.grainSectors !== GRAIN_SECTORS) return { stream: async () => null };
-  const { perTable, table: readTable } = map.value;
+  if (!map.ok || map.value.grainSectors !== GRAIN_SECTORS) return NO_GRAINS;
+  const { perTable, tableCount, capacitySectors, table: readTable } = map.value;
   let table: { readonly index: number; readonly sectors: Uint32Array | null } | null = null;
   let window = { offset: 0, bytes: Buffer.alloc(0) };
   let turn: Promise<unknown> = Promise.resolve();
 
+  async function sectorsOf(index: number): Promise<Uint32Array | null> {
+    if (table?.index === index) return table.sectors;
+    const sectors = await readTable(index);
+    table = { index, sectors };
+    return sectors;
+  }
+
   async function sectorOf(grain: number): Promise<number> {
-    const index = Math.floor(grain / perTable);
-    if (table?.index !== index) table = { index, sectors: await readTable(index) };
-    return table.sectors?.[grain % perTable] ?? 0;
+    return (await sectorsOf(Math.floor(grain / perTable)))?.[grain % perTable] ?? 0;
+  }
+
+  async function nextFrom(grain: number): Promise<number> {
+    let first = grain % perTable;
+    for (let index = Math.floor(grain / perTable); index < tableCount; index++) {
+      const at = (await sectorsOf(index))?.findIndex((sector, entry) => entry >= first && sector > 0) ?? -1;
+      if (at >= 0) return index * perTable + at;
+      first = 0;
+    }
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** One after the other: they share the table and the window. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const asked = turn.then(work);
+    turn = asked.catch(() => undefined);
+    return asked;
   }
 
   /** Less at the end of the file. What was given out before stays as it is: each window has a buffer of its own. */
@@ -47,10 +84,8 @@ export async function openVmdkGrains(source: ByteSource): Promise<CompressedGrai
   }
 
   return {
-    stream(grain) {
-      const asked = turn.then(() => streamOf(grain));
-      turn = asked.catch(() => undefined);
-      return asked;
-    },
+    capacityBytes: capacitySectors * VMDK_SECTOR_BYTES,
+    stream: (grain) => inTurn(() => streamOf(grain)),
+    next: (grain) => inTurn(() => nextFrom(grain)),
   };
 }

@@ -5,7 +5,10 @@ import type { DiskSource } from './disk-source.ts';
 import { readPadded } from './disk-source.ts';
 import type { GrainCompressor } from './grain-compressor.ts';
 import { inOrder } from './in-order.ts';
+import type { Ranges } from './ranges.ts';
+import { union } from './ranges.ts';
 import type { AdapterType } from './vmdk-geometry.ts';
+import type { VmdkGrains } from './vmdk-grains.ts';
 import {
   contentId,
   DESCRIPTOR_SECTOR,
@@ -25,21 +28,33 @@ interface VmdkOptions {
   readonly adapter: AdapterType;
   readonly toolsVersion: string | null;
   readonly compressor: GrainCompressor;
+  /** An image whose grains are taken over without a look at the disk. */
+  readonly earlier?: EarlierVmdk | null;
   /** Called with the part of the disk that is done, from 0 to 1. */
   readonly onProgress?: (fraction: number) => void;
   /** Rejects with its reason when it fires. */
   readonly signal?: AbortSignal;
 }
 
+/** An image of a disk that is known to hold the same bytes outside of `touched`, written by the same compressor, and whole. */
+interface EarlierVmdk {
+  readonly grains: VmdkGrains;
+  readonly touched: Ranges;
+}
+
 interface VmdkFacts {
   readonly capacityBytes: number;
   readonly grains: number;
+  /** Of them, taken over without a look at the disk. */
+  readonly untouched: number;
   readonly sizeBytes: number;
 }
 
 // 32 grains of 64 KiB in hand keep four threads busy and cost a few MiB.
 const GRAINS_IN_HAND = 32;
 const READ_BYTES = 16 * GRAIN_BYTES;
+/** What is written at once, and digested: a call for each grain would cost more than its bytes. */
+const BATCH_BYTES = 2 ** 20;
 const PROGRESS_STEP = 0.005;
 const ZEROS = Buffer.alloc(GRAIN_BYTES);
 // Grain offsets are 32-bit sector numbers.
@@ -60,13 +75,24 @@ export async function writeVmdkStream(
   await sink.write(new Uint8Array(HEAD_SECTORS * VMDK_SECTOR_BYTES));
   let nextSector = HEAD_SECTORS;
   let grains = 0;
+  let untouched = 0;
+  let batch: Uint8Array[] = [];
+  let batchBytes = 0;
+
+  async function flush(): Promise<void> {
+    const bytes = Buffer.concat(batch, batchBytes);
+    [batch, batchBytes] = [[], 0];
+    content.update(bytes);
+    await sink.write(bytes);
+  }
 
   async function append(bytes: Uint8Array): Promise<number> {
     const sector = nextSector;
-    content.update(bytes);
-    await sink.write(bytes);
+    batch.push(bytes);
+    batchBytes += bytes.length;
     nextSector += bytes.length / VMDK_SECTOR_BYTES;
     if (nextSector > MOST_SECTORS) throw new RangeError('a VMDK ends at 2 TiB of compressed grains');
+    if (batchBytes >= BATCH_BYTES) await flush();
     return sector;
   }
 
@@ -82,9 +108,10 @@ export async function writeVmdkStream(
     directory[tableIndex] = await append(bytes);
   }
 
-  const compressed = inOrder(grainsOf(disk, options), GRAINS_IN_HAND, async (grain) => ({
-    index: grain.index,
-    bytes: await options.compressor.compress(grain.bytes, grain.index),
+  const compressed = inOrder(grainsOf(disk, options), GRAINS_IN_HAND, async ({ index, bytes, stream }) => ({
+    index,
+    bytes: stream ?? (await options.compressor.compress(bytes, index)),
+    isUntouched: stream !== null,
   }));
   for await (const grain of compressed) {
     const owner = Math.floor(grain.index / GRAINS_PER_TABLE);
@@ -95,6 +122,7 @@ export async function writeVmdkStream(
     }
     table[grain.index % GRAINS_PER_TABLE] = await append(vmdkGrain(grain.index * GRAIN_SECTORS, grain.bytes));
     grains += 1;
+    if (grain.isUntouched) untouched += 1;
   }
   await closeTable();
 
@@ -104,6 +132,7 @@ export async function writeVmdkStream(
   await append(vmdkMarker(MARKER.footer, 1));
   await append(vmdkHeader(capacitySectors, directorySector));
   await append(new Uint8Array(VMDK_SECTOR_BYTES));
+  await flush();
 
   const descriptor = vmdkDescriptor({
     contentId: contentId(content.digest('hex')),
@@ -114,41 +143,88 @@ export async function writeVmdkStream(
   await sink.writeAt(vmdkHeader(capacitySectors, null), 0);
   await sink.writeAt(descriptor, DESCRIPTOR_SECTOR * VMDK_SECTOR_BYTES);
   const sizeBytes = nextSector * VMDK_SECTOR_BYTES;
-  return { capacityBytes: capacitySectors * VMDK_SECTOR_BYTES, grains, sizeBytes };
+  return { capacityBytes: capacitySectors * VMDK_SECTOR_BYTES, grains, untouched, sizeBytes };
 }
 
-interface Grain {
-  readonly index: number;
-  readonly bytes: Uint8Array;
-}
+/** A grain by its bytes, or by its stream. */
+type Grain =
+  | { readonly index: number; readonly bytes: Uint8Array; readonly stream: null }
+  | { readonly index: number; readonly bytes: null; readonly stream: Uint8Array };
 
-/** The grains that hold something, in ascending order; the last one is filled up with zeros. */
+/** The grains that hold something, in ascending order: those that may have changed out of the disk, the others as they were. */
 async function* grainsOf(disk: DiskSource, options: VmdkOptions): AsyncGenerator<Grain> {
-  let at = 0;
+  const endGrain = Math.ceil(disk.sizeBytes / GRAIN_BYTES);
+  const earlier = isOfSize(options.earlier, disk.sizeBytes) ? options.earlier : null;
   let told = 0;
-  let buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  while (at < disk.sizeBytes) {
+  const look = (at: number): void => {
     options.signal?.throwIfAborted();
-    if (at / disk.sizeBytes >= told + PROGRESS_STEP) {
-      told = at / disk.sizeBytes;
-      options.onProgress?.(told);
-    }
+    if (at / disk.sizeBytes < told + PROGRESS_STEP) return;
+    told = at / disk.sizeBytes;
+    options.onProgress?.(told);
+  };
+  let next = 0;
+  for (const [from, to] of earlier === null ? [[0, endGrain] as const] : wholeGrains(earlier.touched)) {
+    if (earlier !== null) yield* takenOver(earlier.grains, next, Math.min(from, endGrain), look);
+    yield* readGrains(disk, from, Math.min(to, endGrain), look);
+    next = to;
+  }
+  if (earlier !== null) yield* takenOver(earlier.grains, next, endGrain, look);
+  options.onProgress?.(1);
+}
+
+/** The last grain of a disk of another size would be another one. */
+function isOfSize(earlier: EarlierVmdk | null | undefined, sizeBytes: number): earlier is EarlierVmdk {
+  const capacityBytes = Math.ceil(sizeBytes / VMDK_SECTOR_BYTES) * VMDK_SECTOR_BYTES;
+  return earlier?.grains.capacityBytes === capacityBytes;
+}
+
+/** Stretches of bytes as stretches of the grains that they reach into. */
+function wholeGrains(ranges: Ranges): Ranges {
+  return union([
+    ranges.map(([from, to]) => [Math.floor(from / GRAIN_BYTES), Math.ceil(to / GRAIN_BYTES)] as const),
+  ]);
+}
+
+async function* takenOver(
+  grains: VmdkGrains,
+  from: number,
+  to: number,
+  look: (at: number) => void,
+): AsyncGenerator<Grain> {
+  for (let index = await grains.next(from); index < to; index = await grains.next(index + 1)) {
+    look(index * GRAIN_BYTES);
+    const stream = await grains.stream(index);
+    if (stream === null) throw new Error('an image that was found whole lacks a grain that it names');
+    yield { index, bytes: null, stream };
+  }
+}
+
+/** Grains from one to before another out of the disk; the last one is filled up with zeros. */
+async function* readGrains(
+  disk: DiskSource,
+  from: number,
+  to: number,
+  look: (at: number) => void,
+): AsyncGenerator<Grain> {
+  const end = to * GRAIN_BYTES;
+  let buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  for (let at = from * GRAIN_BYTES; at < end; at += READ_BYTES) {
+    look(at);
     const data = await disk.nextData(at);
-    if (data >= disk.sizeBytes) break;
+    if (data >= end || data >= disk.sizeBytes) break;
     at = data - (data % GRAIN_BYTES);
-    await readPadded(disk, buffer, at);
+    const piece = buffer.subarray(0, Math.min(READ_BYTES, end - at));
+    await readPadded(disk, piece, at);
     let given = false;
-    for (let offset = 0; offset < READ_BYTES; offset += GRAIN_BYTES) {
-      const bytes = buffer.subarray(offset, offset + GRAIN_BYTES);
+    for (let offset = 0; offset < piece.length; offset += GRAIN_BYTES) {
+      const bytes = piece.subarray(offset, offset + GRAIN_BYTES);
       if (bytes.equals(ZEROS)) continue;
       given = true;
-      yield { index: (at + offset) / GRAIN_BYTES, bytes };
+      yield { index: (at + offset) / GRAIN_BYTES, bytes, stream: null };
     }
     // Grains that were given out are still being compressed while the next ones are read: they keep their buffer.
     if (given) buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-    at += READ_BYTES;
   }
-  options.onProgress?.(1);
 }
 
 /** Numbers as little-endian bytes, filled up to whole sectors. */

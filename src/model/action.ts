@@ -1,5 +1,5 @@
 /** An Action's manifest (what its fingerprint is the sha256 of) and the ActionResult that the cache keeps for it. */
-import type { Artifact } from './artifact.ts';
+import type { Artifact, LayeredContent } from './artifact.ts';
 import type { Digest, Fingerprint } from './digest.ts';
 import type { JsonValue } from './json.ts';
 
@@ -34,6 +34,8 @@ export interface ActionResult {
   readonly fingerprint: Fingerprint;
   readonly manifest: Manifest;
   readonly artifacts: readonly Artifact[];
+  /** The layers of upstream artifacts that are made of some, by the digest that stands for them in the manifest: what was read can be found again. */
+  readonly layered?: { readonly [digest: Digest]: LayeredContent['layers'] };
   /** The masked output, a blob; null when there was none. */
   readonly log: { readonly digest: Digest; readonly sizeBytes: number } | null;
   readonly durationMs: number;

@@ -47,6 +47,13 @@ export interface StagedInput {
   readonly layers: readonly string[];
 }
 
+/** An output of an earlier run of the same work. */
+export interface Earlier {
+  readonly output: StagedInput;
+  /** The layers of the disk that an option named then; null when it had none, or they are not all there any more. */
+  layers(option: string): Promise<StagedInput | null>;
+}
+
 /**
  * Something alive that goes on where an output of an action ends, such as a running machine: the next action that reads
  * this very content takes it over within the same run. Never needed for a right result.
@@ -116,7 +123,7 @@ export interface StageContext {
    * What the newest result of this action left as this output, if the very same work (kind, options, tools) made it of
    * other inputs: what has not changed since need not be made again. Null when there is none; the result must be the same.
    */
-  earlier(output: string): Promise<StagedInput | null>;
+  earlier(output: string): Promise<Earlier | null>;
   /** Whether the user wants checkpoints: false with `--no-checkpoint` or `BAKE_CHECKPOINT=0`. */
   readonly checkpoints: boolean;
   /** What the user wants of a machine whose work failed (`--on-error`); asks at the prompt where that was chosen. */

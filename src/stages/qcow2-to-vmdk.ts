@@ -1,13 +1,21 @@
 /** The kind `qcow2-to-vmdk`: the disk of an appliance, as a stream-optimized VMDK that bake writes itself. */
 import { z } from 'zod';
-import { type CompressedGrains, reusingCompressor, zlibCompressor } from '../formats/grain-compressor.ts';
+import { reusingCompressor, zlibCompressor } from '../formats/grain-compressor.ts';
+import { type Ranges, touchedRanges } from '../formats/ranges.ts';
 import { ADAPTER_TYPES } from '../formats/vmdk-geometry.ts';
-import { openVmdkGrains } from '../formats/vmdk-grains.ts';
+import { NO_GRAINS, openVmdkGrains, type VmdkGrains } from '../formats/vmdk-grains.ts';
 import { writeVmdkStream } from '../formats/vmdk-stream.ts';
 import type { Failure } from '../model/failure.ts';
 import { ok, type Result } from '../model/result.ts';
-import { withDisk } from './images/open-disk.ts';
-import { defineStage, type StageContext, type StageReturn } from './kind.ts';
+import { withDisk, withSources } from './images/open-disk.ts';
+import {
+  type ArtifactOption,
+  defineStage,
+  type Earlier,
+  type StageContext,
+  type StagedInput,
+  type StageReturn,
+} from './kind.ts';
 import { artifact } from './options.ts';
 
 const options = z.strictObject({
@@ -58,35 +66,63 @@ stages:
   tools: () => [{ name: 'node:zlib' }],
   run: (given, context) =>
     withDisk<StageReturn>(context, context.input(given.disk), (disk) =>
-      withEarlierGrains(context, async (grains) => {
+      withEarlier(context, given.disk, async (grains, touched) => {
         const compressor = reusingCompressor(zlibCompressor(given.compression), grains);
         const written = await context.host.files.withWriter(context.output('vmdk'), (sink) =>
           writeVmdkStream(disk, sink, {
             adapter: given.adapter,
             toolsVersion: given.tools_version,
             compressor,
+            earlier: touched === null ? null : { grains, touched },
             onProgress: (fraction) => context.progress('compressing', fraction),
             signal: context.signal,
           }),
         );
         if (!written.ok) return written satisfies { failure: Failure };
-        const { capacityBytes, grains: count, sizeBytes } = written.value;
+        const { capacityBytes, grains: count, untouched, sizeBytes } = written.value;
         context.log(`${count} grains of a disk of ${capacityBytes} bytes became ${sizeBytes} bytes`);
-        if (compressor.reused() > 0) context.log(`${compressor.reused()} of them are as they were last time`);
+        const reused = untouched + compressor.reused();
+        if (reused > 0) context.log(`${reused} of them are as they were last time`);
+        if (untouched > 0) context.log(`${untouched} of these no layer has touched since`);
         return ok({});
       }),
     ),
 });
 
-/** The grains of the VMDK that this stage made last time; none when there is none. */
-async function withEarlierGrains<T>(
+/**
+ * The VMDK that this stage made last time, none when there is none, and where the disk can differ from the one of then;
+ * null when that is not known for certain.
+ */
+async function withEarlier<T>(
   context: StageContext,
-  use: (grains: CompressedGrains) => Promise<Result<T, Failure>>,
+  disk: ArtifactOption,
+  use: (grains: VmdkGrains, touched: Ranges | null) => Promise<Result<T, Failure>>,
 ): Promise<Result<T, Failure>> {
   const earlier = await context.earlier('vmdk');
-  if (earlier === null) return use({ stream: async () => null });
-  const done = await context.host.files.withReader(earlier.path, async (source) =>
-    use(await openVmdkGrains(source)),
+  if (earlier === null) return use(NO_GRAINS, null);
+  const touched = await touchedSince(context, context.input(disk), earlier);
+  const done = await context.host.files.withReader(earlier.output.path, async (source) =>
+    use(await openVmdkGrains(source), touched),
   );
   return done.ok ? done.value : done;
+}
+
+/** What is taken over unread is not proved by its own bytes: the whole image must be the one that was stored. */
+async function touchedSince(
+  context: StageContext,
+  { content, layers }: StagedInput,
+  { output, layers: layersOf }: Earlier,
+): Promise<Ranges | null> {
+  const before = await layersOf('disk');
+  if (before?.content.type !== 'layers' || content.type !== 'layers') return null;
+  const were = before.content.layers;
+  const differs = content.layers.findIndex(({ digest }, index) => digest !== were[index]?.digest);
+  const shared = differs < 0 ? content.layers.length : differs;
+  if (shared === 0) return null;
+  const found = await context.host.hashing.digestFile(output.path);
+  if (!found.ok || found.value.digest !== output.content.digest) return null;
+  const touched = await withSources(context.host, before.layers, (was) =>
+    withSources(context.host, layers, async (is) => ok(await touchedRanges(was, is, shared))),
+  );
+  return touched.ok ? touched.value : null;
 }

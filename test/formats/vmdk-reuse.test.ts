@@ -5,6 +5,7 @@ import { rawDisk } from '../../src/formats/disk-source.ts';
 import type { GrainCompressor } from '../../src/formats/grain-compressor.ts';
 import { reusingCompressor, zlibCompressor } from '../../src/formats/grain-compressor.ts';
 import { bytesSource, memorySink } from '../../src/formats/memory-bytes.ts';
+import { touches, union } from '../../src/formats/ranges.ts';
 import { openVmdkGrains } from '../../src/formats/vmdk-grains.ts';
 import { writeVmdkStream } from '../../src/formats/vmdk-stream.ts';
 import { noise } from '../support/disks.ts';
@@ -95,4 +96,48 @@ it('takes nothing out of what is no image of this kind', async () => {
     expect(reused).toBe(0);
     expect(sameBytes(bytes, await cold(disk))).toBe(true);
   }
+});
+
+it('is the same when only what was touched is read, wherever that begins and ends', async () => {
+  const touched = fc.array(fc.tuple(fc.nat(41 * GRAIN), fc.integer({ min: 1, max: 3 * GRAIN })), {
+    maxLength: 4,
+  });
+  await fc.assert(
+    fc.asyncProperty(seeds, fc.integer({ min: 0, max: 1000 }), touched, async (before, tail, places) => {
+      const old = diskOf(before, tail);
+      const next = old.slice();
+      const ranges = union([places.map(([from, length]) => [from, from + length] as const)]);
+      for (const [at, [from, to]] of ranges.entries()) next.fill(at % 2 === 0 ? 0 : 9, from, to);
+      const earlier = { grains: await openVmdkGrains(bytesSource(await cold(old))), touched: ranges };
+      const sink = memorySink();
+      const facts = await writeVmdkStream(rawDisk(bytesSource(next)), sink, {
+        adapter: 'lsilogic',
+        toolsVersion: null,
+        compressor: zlibCompressor(6),
+        earlier,
+      });
+      expect(sameBytes(sink.bytes(), await cold(next))).toBe(true);
+      const isUntouched = (index: number) => !touches(ranges, index * GRAIN, (index + 1) * GRAIN);
+      const held = [...before, ...(tail > 0 ? [1] : [])].map((seed, index) => seed > 0 && isUntouched(index));
+      expect(facts.untouched).toBe(held.filter(Boolean).length);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+it('reads the whole disk when the earlier image is of one of another size', async () => {
+  const disk = diskOf([1, 2, 3], 0);
+  const earlier = {
+    grains: await openVmdkGrains(bytesSource(await cold(diskOf([1, 2], 0)))),
+    touched: [],
+  };
+  const sink = memorySink();
+  const options = {
+    adapter: 'lsilogic',
+    toolsVersion: null,
+    compressor: zlibCompressor(6),
+    earlier,
+  } as const;
+  expect((await writeVmdkStream(rawDisk(bytesSource(disk)), sink, options)).untouched).toBe(0);
+  expect(sameBytes(sink.bytes(), await cold(disk))).toBe(true);
 });

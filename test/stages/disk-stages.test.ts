@@ -121,6 +121,82 @@ describe('qcow2-to-vmdk', () => {
   });
 });
 
+describe('qcow2-to-vmdk, of a disk whose lower layers it has converted before', () => {
+  /** A layer of its own file, with what qemu-io wrote into it. */
+  function layer(name: string, size: string, ...commands: readonly string[]): string {
+    qemuImg('create', '-f', 'qcow2', at(name), size);
+    execFileSync('qemu-io', [...commands.flatMap((command) => ['-c', command]), at(name)], { stdio: 'pipe' });
+    return at(name);
+  }
+
+  /** Converts with an earlier VMDK at hand; `meanwhile` happens after that was found. */
+  async function again(
+    disk: readonly string[],
+    before: { readonly vmdk: string; readonly layers: readonly string[] },
+    meanwhile: (path: string) => void = () => undefined,
+  ) {
+    await using context = await stageContext({
+      inputs: { disk },
+      earlier: { vmdk: before.vmdk },
+      earlierLayers: { disk: before.layers },
+    });
+    const options = qcow2ToVmdkStage.options.parse({ disk: { $file: 'disk' } });
+    const found = await context.earlier('vmdk');
+    meanwhile(before.vmdk);
+    const done = await qcow2ToVmdkStage.run(options, { ...context, earlier: async () => found });
+    if (!done.ok) throw new Error(JSON.stringify(done.failure));
+    const untouched = /^(\d+) of these no layer has touched/m.exec(context.lines.join('\n'))?.[1];
+    return { sha256: sha256(context.output('vmdk')), untouched: Number(untouched ?? 0) };
+  }
+
+  // One writes, zeroes or discards where the other does not, at both ends and in the middle of grains.
+  const first = () => [qcow2, layer('first.qcow2', '40M', 'write -P 9 20M 70k', 'write -z 64k 64k')];
+  const second = () => [qcow2, layer('second.qcow2', '40M', 'write -P 8 20000k 200k', 'write -z 39M 64k')];
+
+  it('makes the same bytes as without, and reads only what a layer touched', async () => {
+    const before = { layers: first(), vmdk: await toVmdk(first(), 'before.vmdk') };
+    const next = second();
+    const cold = sha256(await toVmdk(next, 'cold.vmdk'));
+    expect(await again(next, before)).toEqual({ sha256: cold, untouched: 7 });
+    expect((await again(before.layers, before)).sha256).toBe(sha256(before.vmdk));
+    // A layer less, and a layer more, than the disk of then.
+    expect(await again([qcow2], before)).toMatchObject({ sha256: sha256(await toVmdk(qcow2, 'less.vmdk')) });
+    const more = [...before.layers, layer('third.qcow2', '40M', 'write -P 1 30M 1k')];
+    expect(await again(more, before)).toMatchObject({ sha256: sha256(await toVmdk(more, 'more.vmdk')) });
+  });
+
+  it('takes nothing unread out of a VMDK that is not as it was stored', async () => {
+    const before = { layers: first(), vmdk: await toVmdk(first(), 'damaged.vmdk') };
+    const next = second();
+    const damage = (path: string): void => {
+      const bytes = readFileSync(path);
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+      writeFileSync(path, bytes);
+    };
+    const cold = sha256(await toVmdk(next, 'cold.vmdk'));
+    expect(await again(next, before, damage)).toEqual({ sha256: cold, untouched: 0 });
+  });
+
+  it('takes nothing unread where a layer of another size cuts off what lies below', async () => {
+    const short = [qcow2, layer('short.qcow2', '8M', 'write -P 5 1M 64k')];
+    const tall = layer('tall.qcow2', '40M', 'write -P 6 2M 64k');
+    const before = { layers: [...short, tall], vmdk: await toVmdk([...short, tall], 'cut-off.vmdk') };
+    const next = [qcow2, tall];
+    const cold = sha256(await toVmdk(next, 'whole.vmdk'));
+    expect(cold).not.toBe(sha256(before.vmdk));
+    expect(await again(next, before)).toEqual({ sha256: cold, untouched: 0 });
+  });
+
+  it('takes nothing unread if not even the lowest layer is the same', async () => {
+    const before = { layers: first(), vmdk: await toVmdk(first(), 'other.vmdk') };
+    const flat = at('flattened.qcow2');
+    qemuImg('convert', '-O', 'qcow2', '-o', 'cluster_size=4k', raw, flat);
+    const next = [flat, second()[1] as string];
+    const cold = sha256(await toVmdk(next, 'cold.vmdk'));
+    expect(await again(next, before)).toEqual({ sha256: cold, untouched: 0 });
+  });
+});
+
 describe('disk-convert', () => {
   it.each([
     ['qcow2', {}],

@@ -104,14 +104,15 @@ const endStep = defineStage({
   },
 });
 
-/** A real disk on top of a real one, in which the second half is written. */
+/** A real disk on top of a real one, in which the second half is written: with `b`, on a second one with `c`. */
 async function leaveOverlay(
   disk: ArtifactOption,
   context: StageContext,
 ): Promise<Result<StageReturn, Failure>> {
   const top = context.output('disk');
   const made = await context.exec('qemu-img', ['create', '-f', 'qcow2', top, '1M']);
-  const write = ['-f', 'qcow2', '-c', 'write -P 0x62 512k 512k', top];
+  const pattern = 0x61 + context.input(disk).layers.length;
+  const write = ['-f', 'qcow2', '-c', `write -P ${pattern} 512k 512k`, top];
   const written = made.ok ? await context.exec('qemu-io', write) : made;
   return written.ok ? ok({ layered: { disk: context.input(disk) } }) : written;
 }

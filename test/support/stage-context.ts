@@ -25,6 +25,8 @@ interface TestContextSettings {
   readonly inputs?: { readonly [name: string]: string | readonly string[] };
   /** What an earlier run left: path by the output's name. */
   readonly earlier?: { readonly [output: string]: string };
+  /** The layers of which it made that, lowest first, by the option's name. */
+  readonly earlierLayers?: { readonly [option: string]: readonly string[] };
   readonly env?: { readonly [name: string]: string };
   readonly signal?: AbortSignal;
   /** False for a stage that says `workspace: in-place`. */
@@ -89,7 +91,15 @@ export async function stageContext(settings: TestContextSettings = {}): Promise<
     input,
     earlier: async (output) => {
       const path = settings.earlier?.[output];
-      return path === undefined ? null : staged(host, path);
+      if (path === undefined) return null;
+      const layersOf = (option: string) => settings.earlierLayers?.[option];
+      return {
+        output: await staged(host, path),
+        layers: async (option) => {
+          const layers = layersOf(option);
+          return layers === undefined ? null : await stagedLayers(host, layers);
+        },
+      };
     },
     text(option) {
       if (typeof option === 'string') return option;
