@@ -111,7 +111,7 @@ function inputOf(option: ArtifactOption, attempt: Attempt): StagedInput {
   if (input === undefined || 'link' in input) {
     throw new Error(`${option.$file} is no file that ${attempt.action.name} declares`);
   }
-  const sizeBytes = attempt.taken.sizes.get(option.$file) ?? 0;
+  const sizeBytes = attempt.taken.stamps.get(option.$file)?.sizeBytes ?? 0;
   const executable = input.executable === true;
   return { path, content: { type: 'file', digest: input.digest, sizeBytes, executable }, layers: [path] };
 }
@@ -123,7 +123,10 @@ function directoryContent(directory: string, { taken, session }: Attempt): TreeC
   if (below.length === 0) return null;
   const entries = below.map(([path, input]) => [path.slice(prefix.length), { ...input }]);
   const digest = session.host.hashing.digestBytes(canonicalJson(Object.fromEntries(entries) as JsonObject));
-  const sizeBytes = below.reduce((sum, [path]) => sum + (taken.sizes.get(path) ?? 0), 0);
+  const sizeBytes = below.reduce(
+    (sum, [path, input]) => sum + ('link' in input ? 0 : (taken.stamps.get(path)?.sizeBytes ?? 0)),
+    0,
+  );
   return { type: 'tree', digest, sizeBytes };
 }
 

@@ -14,17 +14,15 @@ import type { Prepared } from './prepare.ts';
 
 /** Owner's execute permission: the one bit of a mode that counts, as in git. */
 const EXECUTABLE = 0o100;
-/** Stands for a file whose digest is not taken yet. */
-const UNREAD: ManifestInput = { link: '' };
 /** A file found less than this ago is taken as it was found. */
 const AS_IF_NOW_MS = 1_000;
 
 /** The declared files of an action by content, and the stamp that each had when its content was taken. */
 export interface TakenInputs {
   readonly inputs: ReadonlyMap<string, ManifestInput>;
-  readonly sizes: ReadonlyMap<string, number>;
-  /** By absolute path. */
   readonly stamps: ReadonlyMap<string, Stamp>;
+  /** Absolute paths of those that count by what they lead to; all others lie where they are named. */
+  readonly followed: ReadonlyMap<string, string>;
 }
 
 export interface Pinned {
@@ -40,32 +38,63 @@ export async function takeInputs(
   const { host, cache, looks } = by;
   // An action may wait for hours for those before it: then what was found in the beginning is looked at again.
   const isNew = host.clock.nowMs() - prepared.foundAtMs < AS_IF_NOW_MS;
-  const inputs = new Map<string, ManifestInput>();
-  const sizes = new Map<string, number>();
-  const stamps = new Map<string, Stamp>();
-  const regular: { readonly path: string; readonly stamp: Stamp }[] = [];
-  for (const [named, found] of prepared.files) {
+  const followed = new Map<string, string>();
+  for (const named of prepared.followed) {
     const absolute = looks.absolute(named);
-    const follow = prepared.followed.has(named);
-    const path = follow ? (host.files.realPath(absolute) ?? absolute) : absolute;
-    const stamp = isNew && !follow ? found : host.files.stamp(path);
-    if (stamp === null) return missing(prepared, named);
-    stamps.set(path, stamp);
-    const isLink = stamp.type === 'link';
-    sizes.set(named, isLink ? 0 : stamp.sizeBytes);
-    // Either way it takes its place among the others: the order of files is that of their paths.
-    inputs.set(named, isLink ? { link: host.files.readLink(path) } : UNREAD);
-    if (!isLink) regular.push({ path, stamp });
+    followed.set(named, host.files.realPath(absolute) ?? absolute);
+  }
+  const placeOf = (named: string) => followed.get(named) ?? looks.absolute(named);
+  const looked = isNew ? stampsFound(prepared, host, followed) : stampsNow(prepared, host, placeOf);
+  if (!looked.ok) return looked;
+  const stamps = looked.value;
+  const regular: { readonly path: string; readonly stamp: Stamp }[] = [];
+  const links = new Map<string, string>();
+  for (const [named, stamp] of stamps) {
+    const path = placeOf(named);
+    if (stamp.type === 'link') links.set(named, host.files.readLink(path));
+    else regular.push({ path, stamp });
   }
   const digests = await cache.digestsOf(regular);
   if (!digests.ok) return digests;
+  const inputs = new Map<string, ManifestInput>();
   let next = 0;
-  for (const [named, input] of inputs) {
-    if (input !== UNREAD) continue;
-    inputs.set(named, fileInput(digests.value[next] as Digest, regular[next]?.stamp.mode ?? 0));
-    next += 1;
+  for (const [named, stamp] of stamps) {
+    const link = links.get(named);
+    if (link === undefined) inputs.set(named, fileInput(digests.value[next++] as Digest, stamp.mode));
+    else inputs.set(named, { link });
   }
-  return ok({ inputs, sizes, stamps });
+  return ok({ inputs, stamps, followed });
+}
+
+/** As they were when they were found, but for what links lead to. */
+function stampsFound(
+  prepared: Prepared,
+  host: Host,
+  followed: ReadonlyMap<string, string>,
+): Result<ReadonlyMap<string, Stamp>, Failure> {
+  // The very list: a hundred thousand need not be copied.
+  if (followed.size === 0) return ok(prepared.files);
+  const stamps = new Map(prepared.files);
+  for (const [named, place] of followed) {
+    const stamp = host.files.stamp(place);
+    if (stamp === null) return missing(prepared, named);
+    stamps.set(named, stamp);
+  }
+  return ok(stamps);
+}
+
+function stampsNow(
+  prepared: Prepared,
+  host: Host,
+  placeOf: (named: string) => string,
+): Result<ReadonlyMap<string, Stamp>, Failure> {
+  const stamps = new Map<string, Stamp>();
+  for (const named of prepared.files.keys()) {
+    const stamp = host.files.stamp(placeOf(named));
+    if (stamp === null) return missing(prepared, named);
+    stamps.set(named, stamp);
+  }
+  return ok(stamps);
 }
 
 function fileInput(digest: Digest, mode: number): ManifestInput {

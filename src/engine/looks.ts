@@ -4,6 +4,9 @@ import type { Files, Stamp } from '../host/host.ts';
 /** Wildcards never match these, wherever they are. */
 const NEVER = '.git';
 
+/** An action that looked at more is looked at anew by every run: the hash memo is made for that. */
+export const MOST_LOOKS = 1_000;
+
 /** What one command knows of a checkout. */
 interface Known {
   readonly files: Files;
@@ -18,11 +21,13 @@ export class Looks {
   readonly root: string;
   readonly #known: Known;
   readonly #noted = new Set<string>();
+  readonly #most: number;
 
   /** `apart` holds relative paths that wildcards do not enter: the cache directory and what the pipeline places. */
-  constructor(files: Files, root: string, apart: Iterable<string>, known?: Known) {
+  constructor(files: Files, root: string, apart: Iterable<string>, known?: Known, most = Infinity) {
     this.root = root;
     this.#known = known ?? knowNothing(files, apart);
+    this.#most = most;
   }
 
   absolute(path: string): string {
@@ -33,14 +38,18 @@ export class Looks {
   stamp(path: string): Stamp | null {
     const place = this.absolute(path);
     const stamp = this.#known.files.stamp(place);
-    this.#noted.add(place);
+    this.#note(place);
     if (this.#known.seen.get(place) === undefined) this.#known.seen.set(place, stamp);
     return stamp;
   }
 
-  /** The same looks for one who notes for itself what it asked for. */
-  noting(): Looks {
-    return new Looks(this.#known.files, this.root, [], this.#known);
+  /** The same looks for one who notes for itself what it asked for: `most` and one more, which says that there were too many. */
+  noting(most = Infinity): Looks {
+    return new Looks(this.#known.files, this.root, [], this.#known, most);
+  }
+
+  #note(place: string): void {
+    if (this.#noted.size <= this.#most) this.#noted.add(place);
   }
 
   /** Absolute paths of what was asked for or added here, and not through one that notes for itself. */
@@ -52,7 +61,7 @@ export class Looks {
   list(directory: string): readonly string[] {
     const known = this.#known.lists.get(directory);
     if (known !== undefined) {
-      this.#noted.add(this.absolute(directory));
+      this.#note(this.absolute(directory));
       return known;
     }
     this.stamp(directory);
@@ -67,7 +76,7 @@ export class Looks {
 
   /** Adds what was looked at elsewhere: a tool's binary, a file of variables. */
   add(place: string, stamp: Stamp | null): void {
-    this.#noted.add(place);
+    this.#note(place);
     if (!this.#known.seen.has(place)) this.#known.seen.set(place, stamp);
   }
 

@@ -9,7 +9,7 @@ import type { YamlReader } from './finder.ts';
 import { inputFinder } from './finder.ts';
 import { findInputs, findPath, nearestTo, sortedByPath } from './inputs.ts';
 import { askingAgain } from './lock-file.ts';
-import type { Looks } from './looks.ts';
+import { type Looks, MOST_LOOKS } from './looks.ts';
 import { referencesOf } from './options.ts';
 import { packageOf } from './tool-packages.ts';
 import type { Tools } from './tools.ts';
@@ -26,7 +26,7 @@ export interface Prepared {
   /** Those of them that are links, but count by what they lead to, because an option names them as its value. */
   readonly followed: ReadonlySet<string>;
   readonly tools: { readonly [name: string]: string };
-  /** Absolute paths of all that was looked at for this action alone. */
+  /** Absolute paths of all that was looked at for this action alone; of more than `MOST_LOOKS` only so many and one. */
   readonly looked: ReadonlySet<string>;
 }
 
@@ -57,7 +57,7 @@ export async function prepareActions(
     if (!options.ok) failures.push(options.failure);
     const known = options.ok && options.value !== null ? options.value : action.options;
     const foundAtMs = by.host.clock.nowMs();
-    const looks = by.looks.noting();
+    const looks = by.looks.noting(MOST_LOOKS);
     const files = await filesOf(action, known, { ...by, looks });
     if (!files.ok) failures.push(...files.failure);
     const tools = await toolsOf(action, by.tools, missingTools);

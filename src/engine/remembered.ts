@@ -2,6 +2,7 @@
 import type { Stamp } from '../host/host.ts';
 import type { Artifact } from '../model/artifact.ts';
 import type { PlannedAction } from '../model/plan.ts';
+import { MOST_LOOKS } from './looks.ts';
 import { isAsPlaced } from './placement.ts';
 import type { Prepared } from './prepare.ts';
 import type { Session } from './session.ts';
@@ -30,8 +31,6 @@ export interface Ground {
 
 /** Written less than this before a run began, a file may have been written again within the clock's grain. */
 const RACY_MS = 2_000;
-/** An action that looked at more is looked at anew: the hash memo is made for that. */
-const MOST_LOOKS = 1_000;
 
 /**
  * The actions of which nothing has changed since they ended well, nor of anything before them: settled as fresh by stamps

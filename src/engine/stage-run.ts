@@ -314,10 +314,15 @@ export async function forgetAttempts(session: Session, action: string, pinned: P
 }
 
 function changedInputs(session: Session, taken: TakenInputs): readonly string[] {
-  const { plan, host } = session;
-  return [...taken.stamps]
-    .filter(([place, stamp]) => !sameStamp(host.files.stamp(place), stamp))
-    .map(([place]) => (place.startsWith(`${plan.root}/`) ? place.slice(plan.root.length + 1) : place));
+  const { plan, host, looks } = session;
+  const { stamps, followed } = taken;
+  const changed: string[] = [];
+  for (const [named, stamp] of stamps) {
+    const place = followed.get(named) ?? looks.absolute(named);
+    if (sameStamp(host.files.stamp(place), stamp)) continue;
+    changed.push(place.startsWith(`${plan.root}/`) ? place.slice(plan.root.length + 1) : place);
+  }
+  return changed;
 }
 
 async function storedLog(session: Session, log: ActionLog): Promise<Produced['log']> {
