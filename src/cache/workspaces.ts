@@ -91,6 +91,8 @@ export function workspacesOf(store: Store): Workspaces {
     },
     async close() {
       if (renewal !== null) clearInterval(renewal);
+      // A file that is open cannot be removed from a directory of NFS.
+      processes.recordIn(null);
       for (const directory of homes.values()) await files.remove(directory);
       homes.clear();
     },

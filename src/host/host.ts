@@ -162,8 +162,8 @@ export interface Processes {
   ): Promise<Result<Pick<ProcessEnd, 'exitCode' | 'signal'>, HostFailure>>;
   /** Absolute path of a program on a PATH, or null. */
   find(name: string, path: string): string | null;
-  /** Keeps a list of the running process groups in a file, for `killRecorded` by a later run. */
-  recordIn(file: string): void;
+  /** Keeps a list of the running process groups in a file, for `killRecorded` by a later run; null lets go of the file. */
+  recordIn(file: string | null): void;
   /** Kills the groups that a dead bake left in such a file, if they are still the same ones, and waits for their end. */
   killRecorded(file: string): Promise<void>;
   /** Kills the group of a released process, if it is still that very one, and waits for its end. */

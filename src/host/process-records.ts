@@ -6,7 +6,7 @@ import { killRecorded, processState } from './process-group.ts';
 interface ProcessRecords {
   add(group: number): void;
   delete(group: number): void;
-  recordIn(file: string): void;
+  recordIn(file: string | null): void;
   killRecorded(file: string): Promise<void>;
 }
 
@@ -40,6 +40,7 @@ export function processRecords(): ProcessRecords {
       const before = record;
       record = null;
       if (before !== null) closeSync(before);
+      if (file === null) return;
       // Kept open: two lines are written for each command.
       ignoringTrouble(() => {
         record = openSync(file, 'a');

@@ -1,5 +1,5 @@
 /** Children: what they print, how they end, and that nothing of them is ever left. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -261,4 +261,27 @@ test('a question is answered from one stream, whatever came first, and a bad ans
   expect(await ask('trap "" TERM; echo $$; sleep 1000', 100)).toBeNull();
   expect(await processes.ask('no-such-program', [], { env, timeoutMs: 100 })).toBeNull();
   expect(await ask('env')).not.toContain('HOME');
+});
+
+test('the file that lists running groups is held open only until it is let go of', async () => {
+  const record = join(temporary(), 'groups');
+  const isOpen = () =>
+    readdirSync('/proc/self/fd').some((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === record;
+      } catch {
+        return false;
+      }
+    });
+  const { processes: own } = realHost();
+  const run = () => own.run('true', [], { cwd: '/', env });
+  own.recordIn(record);
+  await run();
+  const written = readFileSync(record, 'utf8');
+  expect(written).toMatch(/^\+ (\d+) \d+\n- \1\n$/);
+  expect(isOpen()).toBe(true);
+  own.recordIn(null);
+  expect(isOpen()).toBe(false);
+  await run();
+  expect(readFileSync(record, 'utf8')).toBe(written);
 });
