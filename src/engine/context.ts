@@ -16,6 +16,7 @@ import type { TakenInputs } from './fingerprint.ts';
 import { stagedPath } from './manifest.ts';
 import type { Masks } from './masks.ts';
 import { refKey, renderTemplate } from './options.ts';
+import { ownSides } from './own-sides.ts';
 import type { Session } from './session.ts';
 import type { Places } from './staging.ts';
 import { keptMachinesDirectory } from './state.ts';
@@ -38,6 +39,8 @@ export interface Attempt {
   readonly masks: Masks;
   readonly persistent: string;
   readonly evidence: string;
+  /** See `Runnable`. */
+  readonly startsAnew: boolean;
   readonly signal: AbortSignal;
   readonly progress: (activity: string, fraction: number | null) => void;
   readonly afterFailure: StageContext['afterFailure'];
@@ -85,6 +88,7 @@ export function stageContext(attempt: Attempt): StageContext {
     },
     sides: ({ digest }) => session.cache.sides.find(digest),
     dropSides: ({ digest }) => session.cache.sides.drop(digest),
+    ownSides: ownSides(session, { ...attempt, action: action.name }),
     checkpoints: session.checkpoints,
     afterFailure: attempt.afterFailure,
   };

@@ -5,10 +5,11 @@ import type { Manifest, ManifestInput } from '../model/action.ts';
 import type { Artifact } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
-import type { ArtifactRef, OptionValues } from '../model/plan.ts';
+import type { ArtifactRef, OptionValues, Plan } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import type { Looks } from './looks.ts';
+import { sameStamp } from './looks.ts';
 import { buildManifest, fingerprintOf } from './manifest.ts';
 import type { Prepared } from './prepare.ts';
 
@@ -99,6 +100,20 @@ function stampsNow(
 
 function fileInput(digest: Digest, mode: number): ManifestInput {
   return (mode & EXECUTABLE) === 0 ? { digest } : { digest, executable: true };
+}
+
+/** Files that are not as they were when they were taken: relative to the pipeline's directory, or absolute outside of it. */
+export function changedInputs(
+  { host, looks, plan }: { readonly host: Host; readonly looks: Looks; readonly plan: Pick<Plan, 'root'> },
+  { stamps, followed }: TakenInputs,
+): readonly string[] {
+  const changed: string[] = [];
+  for (const [named, stamp] of stamps) {
+    const place = followed.get(named) ?? looks.absolute(named);
+    if (sameStamp(host.files.stamp(place), stamp)) continue;
+    changed.push(place.startsWith(`${plan.root}/`) ? place.slice(plan.root.length + 1) : place);
+  }
+  return changed;
 }
 
 /** The manifest of an action and its sha256. */

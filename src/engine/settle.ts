@@ -287,6 +287,7 @@ export class Settler {
     const produced = await runStage(this.#session, {
       ...underway,
       upstream: (ref) => this.#artifact(ref),
+      startsAnew: !action.cacheable || this.#options.isForced(action),
       onAttempt: start,
       progress(activity, fraction) {
         emit({ type: 'action-progress', name: action.name, activity, fraction });

@@ -11,8 +11,7 @@ import { ActionLog } from './action-log.ts';
 import type { Attempt } from './context.ts';
 import { stageContext, textPath } from './context.ts';
 import { fixedEnvironment, passedVariables, secretsOf } from './environment.ts';
-import type { Pinned, TakenInputs } from './fingerprint.ts';
-import { sameStamp } from './looks.ts';
+import { changedInputs, type Pinned, type TakenInputs } from './fingerprint.ts';
 import { Masks } from './masks.ts';
 import type { References } from './options.ts';
 import { referencesOf, renderTemplate } from './options.ts';
@@ -42,6 +41,8 @@ export interface Runnable {
   readonly pinned: Pinned;
   readonly taken: TakenInputs;
   readonly upstream: (ref: ArtifactRef) => Artifact;
+  /** Nothing of earlier attempts is to be used: it was forced, or depends on what nobody declares. */
+  readonly startsAnew: boolean;
   /** Tells the watching and the waiting what it is doing. */
   readonly progress: (activity: string, fraction: number | null) => void;
   /** Called before each attempt but the first. */
@@ -171,6 +172,7 @@ async function inPlaces(
     masks,
     ...aside,
     signal: limit.signal,
+    startsAnew: runnable.startsAnew,
     progress: runnable.progress,
     async afterFailure(failure) {
       const isOver = isLast || !isWorthRetrying(failure);
@@ -311,18 +313,6 @@ export async function forgetAttempts(session: Session, action: string, pinned: P
   const { files } = session.host;
   await files.remove(persistentDirectory(session, pinned));
   await files.remove(evidenceDirectory(session.checkoutDirectory, action));
-}
-
-function changedInputs(session: Session, taken: TakenInputs): readonly string[] {
-  const { plan, host, looks } = session;
-  const { stamps, followed } = taken;
-  const changed: string[] = [];
-  for (const [named, stamp] of stamps) {
-    const place = followed.get(named) ?? looks.absolute(named);
-    if (sameStamp(host.files.stamp(place), stamp)) continue;
-    changed.push(place.startsWith(`${plan.root}/`) ? place.slice(plan.root.length + 1) : place);
-  }
-  return changed;
 }
 
 async function storedLog(session: Session, log: ActionLog): Promise<Produced['log']> {

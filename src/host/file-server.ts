@@ -4,15 +4,21 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { FileRequest, FileServer } from './sockets.ts';
 
-/** Listens on a port that the OS chooses; `resolve` maps a decoded URL path (starting with `/`) to an absolute file path. */
+/**
+ * Listens on a port of one's own choosing, or for 0 of the OS's; null when it is taken. `resolve` maps a decoded URL path
+ * (starting with `/`) to an absolute file path.
+ */
 export function serveFiles(
   resolve: (path: string) => string | null,
   onRequest: (request: FileRequest) => void,
-): Promise<FileServer> {
+  port = 0,
+): Promise<FileServer | null> {
   const server = createServer((request, response) => answer(request, response, resolve, onRequest));
   return new Promise((done, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? done(null) : reject(error),
+    );
+    server.listen(port, '127.0.0.1', () => {
       done({
         port: (server.address() as AddressInfo).port,
         close: () =>

@@ -46,9 +46,13 @@ export interface Sockets {
    * or nothing comes within `timeoutMs`.
    */
   greeting(port: number, timeoutMs: number): Promise<string | null>;
-  /** Serves the regular files that `resolve` names (absolute path, or null for 404) on a port that the OS chooses: GET, HEAD and single ranges. */
+  /**
+   * Serves the regular files that `resolve` names (absolute path, or null for 404): GET, HEAD and single ranges. On a port
+   * that the OS chooses, or on a given one: null when that is taken.
+   */
   serveFiles(
     resolve: (path: string) => string | null,
     onRequest: (request: FileRequest) => void,
-  ): Promise<FileServer>;
+    port?: number,
+  ): Promise<FileServer | null>;
 }

@@ -42,7 +42,7 @@ export function commandLine(shape: MachineShape, wiring: Wiring): readonly strin
     ...['-chardev', `socket,id=qmp,server=off,path=${escapeCommas(wiring.qmpSocket)}`],
     ...['-mon', 'chardev=qmp,mode=control'],
     '-chardev',
-    `socket,id=serial0,server=off,path=${escapeCommas(wiring.serialSocket)},logfile=${escapeCommas(wiring.serialLog)}`,
+    `socket,id=serial0,server=off,path=${escapeCommas(wiring.serialSocket)},${serialLogging(wiring)}`,
     ...['-serial', 'chardev:serial0'],
     ...(wiring.incoming ? ['-incoming', 'defer'] : []),
     ...shape.extraArgs,
@@ -149,6 +149,11 @@ function cdromArguments(path: string, index: number, disks: number): readonly st
 
 function blockdev(node: Json): readonly string[] {
   return ['-blockdev', JSON.stringify(node)];
+}
+
+/** A guest that goes on has spoken before: what it said then may lie there already. */
+function serialLogging({ serialLog, incoming }: Wiring): string {
+  return `logfile=${escapeCommas(serialLog)}${incoming ? ',logappend=on' : ''}`;
 }
 
 /** In an option of QEMU's `key=value` form a comma is written twice. */

@@ -9,6 +9,7 @@ import { fail, ok, type Result } from '../model/result.ts';
 import { quoteWords } from '../model/shell-words.ts';
 import { commandLine, QEMU } from './command-line.ts';
 import type { MachineContext } from './context.ts';
+import { type GuestClock, guestClock } from './guest-clock.ts';
 import { openQmp, type Qmp } from './qmp.ts';
 import { type Serial, watchSerial } from './serial.ts';
 import type { Accelerator, MachineShape } from './shape.ts';
@@ -18,7 +19,8 @@ import { shortDirectory } from './short-directory.ts';
 const START_TIMEOUT_MS = 60_000;
 const SCREENSHOT_TIMEOUT_MS = 5_000;
 const SERIAL_TAIL_LINES = 30;
-const SERIAL_LOG = 'serial.log';
+/** Name among the evidence of what the console said, unless it is kept elsewhere. */
+export const SERIAL_LOG = 'serial.log';
 
 /** How a machine ended. `powered-off`: the guest did it itself; only then is its disk clean. `reset`: the guest rebooted, and it was started so that this ends it. */
 export type MachineEnd =
@@ -29,12 +31,20 @@ export type MachineEnd =
 export interface Machine {
   readonly qmp: Qmp;
   readonly serial: Serial;
+  /** Absolute path of the file in which QEMU keeps what the console says. */
+  readonly serialLog: string;
   /** The port on 127.0.0.1 that leads to the guest's port 22. */
   readonly sshPort: number;
   /** A directory of this machine alone whose path is short enough for sockets. */
   readonly directory: string;
   readonly ended: Promise<MachineEnd>;
   hasEnded(): boolean;
+  /** For limits that the guest has to keep to. */
+  readonly clock: GuestClock;
+  /** Halts the guest, and with it its clock. Its disk is whole then: QEMU writes out what it holds. */
+  pause(): Promise<Result<void, string>>;
+  /** Lets a guest go on that was halted. */
+  goOn(): Promise<Result<void, string>>;
   /**
    * Waits for some work as long as that makes sense: it ends early, as a failure, when the guest panics or the machine
    * ends. `during` completes the sentence "the guest powered off …". The work must end by itself when `signal` fires.
@@ -58,7 +68,7 @@ export interface Machine {
 }
 
 /** How a machine is started. */
-interface Start {
+export interface Start {
   /** Waits for a checkpoint's memory instead of booting. */
   readonly incoming?: boolean;
   /** Where QEMU keeps what the console says; among the evidence when absent. */
@@ -241,13 +251,27 @@ async function machineOf(
     );
   };
 
+  const clock = guestClock(context.host.clock);
   return {
     qmp,
     serial,
+    serialLog: place.serialLog,
     sshPort: connected.sshPort,
     directory: place.path,
     ended,
     hasEnded: () => hasEnded,
+    clock,
+    async pause() {
+      clock.stand();
+      const paused = await qmp.command('stop');
+      if (!paused.ok) clock.goOn();
+      return paused.ok ? ok(undefined) : paused;
+    },
+    async goOn() {
+      const gone = await qmp.command('cont');
+      clock.goOn();
+      return gone.ok ? ok(undefined) : gone;
+    },
     during,
     view,
     phase(activity) {

@@ -1,7 +1,6 @@
 /** Ends a machine cleanly: asks the guest to power off and waits until QEMU is gone; anything else is a failure. */
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
-import type { MachineContext } from './context.ts';
 import type { Machine, MachineEnd } from './machine.ts';
 
 /**
@@ -9,7 +8,6 @@ import type { Machine, MachineEnd } from './machine.ts';
  * endings that are clean: a reboot is one where that ends the installation.
  */
 export async function waitForPowerOff(
-  context: MachineContext,
   machine: Machine,
   options: { readonly asked: string; readonly timeoutMs: number; readonly accepts?: MachineEnd['type'] },
 ): Promise<Result<void, Failure>> {
@@ -17,7 +15,7 @@ export async function waitForPowerOff(
   const timer = new AbortController();
   const outcome = await machine
     .during<'ended' | 'late'>('', async (signal) => {
-      await context.host.clock.sleep(timeoutMs, AbortSignal.any([signal, timer.signal]));
+      await machine.clock.sleep(timeoutMs, AbortSignal.any([signal, timer.signal]));
       return ok('late');
     })
     .finally(() => timer.abort());

@@ -13,6 +13,8 @@ export interface Serial {
   feed(text: string): void;
   /** The last complete lines, and the unfinished one when it is not empty. */
   tail(lines: number): readonly string[];
+  /** `listener` gets everything that is said from now on: for one who looks for texts of his own. */
+  onText(listener: (text: string) => void): void;
   /**
    * Resolves to the text that matched, as soon as it is there. What matched once is not looked at again, so that waits
    * one after the other find one text after the other. Null when `signal` fires first.
@@ -28,6 +30,7 @@ export function watchSerial(onLine: (line: string) => void): Serial {
   let unfinished = '';
   const recent: string[] = [];
   const waits = new Set<() => void>();
+  const listeners: ((text: string) => void)[] = [];
   let tellPanic: (line: string) => void = () => {};
   const panicked = new Promise<string>((resolve) => {
     tellPanic = resolve;
@@ -49,6 +52,10 @@ export function watchSerial(onLine: (line: string) => void): Serial {
       unfinished = (lines.pop() ?? '').slice(-KEPT_CHARACTERS);
       for (const line of lines) takeLine(plain(line));
       for (const look of waits) look();
+      for (const listen of listeners) listen(text);
+    },
+    onText: (listener) => {
+      listeners.push(listener);
     },
     tail: (count) =>
       [...recent, plain(unfinished)]

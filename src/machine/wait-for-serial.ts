@@ -12,9 +12,13 @@ export async function waitForSerial(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<Result<void, Failure>> {
-  const limit = AbortSignal.timeout(Math.max(0, Math.ceil(timeoutMs)));
-  const found = await machine.serial.waitFor(new RegExp(pattern, 'm'), AbortSignal.any([signal, limit]));
-  if (found === null && limit.aborted && !signal.aborted)
+  const limit = new AbortController();
+  const over = new AbortController();
+  void machine.clock.sleep(timeoutMs, AbortSignal.any([signal, over.signal])).then(() => limit.abort());
+  const until = AbortSignal.any([signal, limit.signal]);
+  const found = await machine.serial.waitFor(new RegExp(pattern, 'm'), until);
+  over.abort();
+  if (found === null && limit.signal.aborted && !signal.aborted)
     return fail({ code: 'serial-not-seen', pattern, timeoutMs, guest: await machine.view() });
   if (found !== null) context.log(`the console said /${pattern}/`);
   return ok(undefined);

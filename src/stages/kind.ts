@@ -71,6 +71,21 @@ export interface LiveShelf {
   makeDirectory(): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
 }
 
+/**
+ * Side files of an action in this checkout, whatever it is made of just now, by names that it chooses: what one attempt
+ * leaves to the next one. They are of this host alone, may go at any time, and are 0600.
+ */
+export interface OwnSides {
+  /** Absolute path of the directory of that name; null when there is none, or when the user wants the action done all over. */
+  find(name: string): string | null;
+  /**
+   * Moves a directory there at once, in place of what was there: it stays also if the attempt fails or is killed. Refused
+   * when an input has changed since the attempt took it: nobody knows then what it was made of.
+   */
+  keep(name: string, directory: string): Promise<Result<void, Failure>>;
+  drop(name: string): Promise<void>;
+}
+
 /** The narrow door through which a running stage sees the world. */
 export interface StageContext {
   /** Absolute path of the empty directory in which the stage runs; on the file system of the cache. */
@@ -119,6 +134,7 @@ export interface StageContext {
   sides(content: Content): string | null;
   /** Drops side files that turned out to be of no use. */
   dropSides(content: Content): Promise<void>;
+  readonly ownSides: OwnSides;
   /**
    * What the newest result of this action left as this output, if the very same work (kind, options, tools) made it of
    * other inputs: what has not changed since need not be made again. Null when there is none; the result must be the same.

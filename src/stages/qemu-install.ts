@@ -70,6 +70,21 @@ const options = z.strictObject({
     )
     .prefault([])
     .describe('Wait until these texts have appeared on the serial console, one after the other'),
+  marks: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).max(64).describe('What the log calls it'),
+        serial: z.string().describe('Regular expression'),
+      }),
+    )
+    .prefault([])
+    .describe(
+      'Keep the whole machine when these texts appear on the serial console, one after the other: a later attempt goes on at the last of them, as long as nothing has changed that the guest had seen until then; on this host only',
+    ),
+  checkpoint: z
+    .boolean()
+    .prefault(true)
+    .describe('Whether marks are kept and used; as with `--no-checkpoint` the result is the same without'),
   ssh: sshOptions
     .optional()
     .describe(
@@ -114,7 +129,10 @@ first in the boot order: while it is empty the firmware falls through to the CD,
 
 An installer gets its answers by a \`seed\` CD, over HTTP (\`http_directory\`, \`http_files\`), on the kernel command line
 (\`kernel\`, \`append\`), or typed (\`boot_command\`). Everything on the serial console is in the log. A kernel panic ends the
-stage at once; any other trouble ends it with a screenshot, the last lines of the console and the list of HTTP requests.`,
+stage at once; any other trouble ends it with a screenshot, the last lines of the console and the list of HTTP requests.
+
+With \`marks\` an installation that failed late goes on in the middle, see "Debugging a long installer" in
+docs/guide/looking-inside.md.`,
   example: `bake: 1
 name: installed
 stages:
@@ -144,7 +162,7 @@ stages:
       ? [{ name: 'xorriso', versionArguments: ['-version'] }]
       : []),
   ],
-  unhashed: [...UNHASHED_MACHINE_OPTIONS, 'boot_key_interval', 'shutdown.timeout'],
+  unhashed: [...UNHASHED_MACHINE_OPTIONS, 'boot_key_interval', 'shutdown.timeout', 'marks', 'checkpoint'],
   async inputs({ http_directory }, finder) {
     if (http_directory === undefined) return { ok: true, value: [] };
     if ((await finder.kindOf(http_directory)) === 'directory')
@@ -177,10 +195,7 @@ function checkOptions(given: InstallOptions) {
   if (given.kernel === undefined && given.append !== '') refuse(['append'], '`append` needs `kernel`');
   // The list is typed as one text, so a problem belongs to the whole of it.
   for (const problem of bootCommandProblems(given.boot_command.join(''))) refuse(['boot_command'], problem);
-  given.wait_for.forEach(({ serial }, index) => {
-    const problem = patternProblem(serial);
-    if (problem !== null) refuse(['wait_for', index, 'serial'], `no regular expression: ${problem}`);
-  });
+  problems.push(...textProblems(given));
   if (given.ssh) problems.push(...sshProblems(given.ssh));
   else {
     if (given.run.length > 0) refuse(['run'], '`run` needs `ssh`');
@@ -190,4 +205,23 @@ function checkOptions(given: InstallOptions) {
   if (given.shutdown.command !== undefined && given.shutdown.by !== 'command')
     refuse(['shutdown', 'command'], '`command` needs `by: command`');
   return problems;
+}
+
+/** What is wrong with the texts that are looked for on the console. */
+function textProblems({ wait_for, marks }: InstallOptions) {
+  const unreadable = Object.entries({ wait_for, marks }).flatMap(([list, texts]) =>
+    texts.flatMap(({ serial }, index) => {
+      const problem = patternProblem(serial);
+      return problem === null
+        ? []
+        : [{ path: [list, index, 'serial'], problem: `no regular expression: ${problem}` }];
+    }),
+  );
+  const names = marks.map(({ name }) => name);
+  const doubled = names.flatMap((name, index) =>
+    names.indexOf(name) === index
+      ? []
+      : [{ path: ['marks', index, 'name'], problem: `another mark is called ${name}, too` }],
+  );
+  return [...unreadable, ...doubled];
 }

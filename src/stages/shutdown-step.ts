@@ -50,7 +50,7 @@ async function end(
   const tidied = await tidyUp(guest, script, what);
   if (!tidied.ok) return tidied;
   context.log('powering off');
-  const off = await shutDown(standing.context, machine, guest, given.shutdown);
+  const off = await shutDown(machine, guest, given.shutdown);
   if (!off.ok) return off;
   const left = await leaveDisk(given, context, standing);
   if (!left.ok || given.firmware === 'bios') return left;

@@ -81,7 +81,8 @@ stages:
     const login = await loginOf(context, given.ssh);
     if (!login.ok) return login;
     const { clock, files } = context.host;
-    const media = { layers: layers.value, efivars: given.efivars, login: login.value };
+    const efivars = given.efivars && context.input(given.efivars).path;
+    const media = { layers: layers.value, efivars, login: login.value };
     const machine = await bootMachine(context, given, media);
     if (!machine.ok) return machine;
     const startedMs = clock.monotonicMs();

@@ -84,6 +84,14 @@ describe('the file server', () => {
       (path) => (path === '/pre seed.cfg' ? file : path === '/dir' ? directory : null),
       (request) => requests.push(request),
     );
+    if (server === null) throw new Error('no port is free');
+    expect(
+      await realSockets.serveFiles(
+        () => null,
+        () => {},
+        server.port,
+      ),
+    ).toBeNull();
     const url = `http://127.0.0.1:${server.port}`;
     expect(await (await fetch(`${url}/pre%20seed.cfg?x=1`)).text()).toBe('hello world');
     const part = await fetch(`${url}/pre%20seed.cfg`, { headers: { range: 'bytes=6-' } });

@@ -6,7 +6,10 @@ import { dirname, join } from 'node:path';
 const ROOT = join(import.meta.dirname, '../..');
 const BUSYBOX = '/bin/busybox';
 
-/** What the little guest does is the word `scenario=` on its kernel command line; `say=` is repeated on the console. */
+/**
+ * What the little guest does is the word `scenario=` on its kernel command line; `say=` is repeated on the console. `fetch` asks
+ * `http=` for some files, in two parts, says what it got, and powers off if the last one is `good`.
+ */
 const INIT = `#!/bin/busybox sh
 /bin/busybox mkdir -p /proc
 /bin/busybox mount -t proc proc /proc
@@ -15,13 +18,33 @@ for word in $(/bin/busybox cat /proc/cmdline); do
   case $word in
     scenario=*) scenario=\${word#scenario=} ;;
     say=*) echo "guest: it says \${word#say=}" ;;
+    http=*) http=\${word#http=} ;;
   esac
 done
+fetch() {
+  got=$(/bin/busybox wget -q -O- "http://$http/$1") || got=none
+  echo "guest: $1 is $got"
+}
 echo "guest: scenario $scenario"
 case $scenario in
   panic) exit 1 ;;
   poweroff) exec /bin/busybox poweroff -f ;;
   reboot) exec /bin/busybox reboot -f ;;
+  fetch)
+    /bin/busybox insmod /e1000.ko
+    /bin/busybox ip address add 10.0.2.15/24 dev eth0
+    /bin/busybox ip link set eth0 up
+    until /bin/busybox ping -c 1 -W 1 10.0.2.2 > /dev/null; do :; done
+    fetch early
+    fetch missing
+    echo 'guest: the first part is done'
+    /bin/busybox sleep 2
+    fetch late
+    echo 'guest: the second part is done'
+    /bin/busybox sleep 2
+    fetch last
+    [ "$got" != good ] || exec /bin/busybox poweroff -f
+    ;;
 esac
 while :; do /bin/busybox sleep 1000; done
 `;
@@ -59,16 +82,20 @@ export function kernel(): string {
 
 /** The initial RAM disk of the little guest: busybox and the script above. */
 export function initrd(): string {
-  return once('initrd', (temporary, to) => {
+  return once('initrd-with-network', (temporary, to) => {
     const tree = join(temporary, 'tree');
     mkdirSync(join(tree, 'bin'), { recursive: true });
     mkdirSync(join(tree, 'dev'));
+    extract('/rootfs.tar.zst', join(temporary, 'rootfs.tar.zst'));
+    const e1000 = ['--wildcards', '*/ethernet/intel/e1000/e1000.ko'];
+    const untar = ['-xO', '--zstd', '-f', join(temporary, 'rootfs.tar.zst'), ...e1000];
+    writeFileSync(join(tree, 'e1000.ko'), execFileSync('tar', untar, { maxBuffer: 64 * 2 ** 20 }));
     execFileSync('cp', ['-L', BUSYBOX, join(tree, 'bin/busybox')]);
     writeFileSync(join(tree, 'init'), INIT);
     chmodSync(join(tree, 'init'), 0o755);
     const packed = execFileSync('cpio', ['-o', '-H', 'newc', '--quiet'], {
       cwd: tree,
-      input: ['bin', 'bin/busybox', 'dev', 'init'].join('\n'),
+      input: ['bin', 'bin/busybox', 'dev', 'e1000.ko', 'init'].join('\n'),
       maxBuffer: 64 * 2 ** 20,
     });
     writeFileSync(to, packed);

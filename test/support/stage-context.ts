@@ -71,6 +71,7 @@ export async function stageContext(settings: TestContextSettings = {}): Promise<
       throw new Error(`no input ${JSON.stringify(option)} was given to the test context`);
     return staged;
   };
+  const own = (name: string) => join(place('own-sides'), host.hashing.digestBytes(name).slice(7));
   const signal = settings.signal ?? new AbortController().signal;
   return {
     directory,
@@ -144,6 +145,17 @@ export async function stageContext(settings: TestContextSettings = {}): Promise<
     },
     sides: () => null,
     dropSides: async () => undefined,
+    ownSides: {
+      find: (name) => {
+        const path = own(name);
+        return host.files.stamp(path)?.type === 'directory' ? path : null;
+      },
+      async keep(name, kept) {
+        await host.files.remove(own(name));
+        return await host.files.rename(kept, own(name));
+      },
+      drop: async (name) => void (await host.files.remove(own(name))),
+    },
     checkpoints: true,
     afterFailure: async () => 'end',
     async [Symbol.asyncDispose]() {

@@ -1,9 +1,10 @@
 /** From a stage's options to a running machine: accelerator, firmware, login. */
 import { join } from 'node:path';
 import { findAccelerator } from '../../machine/accelerator.ts';
+import { processorDigest } from '../../machine/checkpoint.ts';
 import type { MachineContext } from '../../machine/context.ts';
 import { prepareFirmware } from '../../machine/firmware.ts';
-import { type Machine, startMachine } from '../../machine/machine.ts';
+import { type Machine, type Start, startMachine } from '../../machine/machine.ts';
 import type {
   Accelerator,
   DiskInterface,
@@ -15,8 +16,9 @@ import type {
 import { type LoginMethod, prepareLogin, type SshLogin } from '../../machine/ssh-login.ts';
 import { keyCredentials } from '../../machine/temporary-key.ts';
 import type { Failure } from '../../model/failure.ts';
+import type { JsonObject } from '../../model/json.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
-import type { ArtifactOption, StageContext } from '../kind.ts';
+import type { StageContext } from '../kind.ts';
 import type { SshOptions } from './options.ts';
 
 /** What is needed to make a machine out of options that name artifacts. */
@@ -40,23 +42,24 @@ export interface Media {
   readonly layers: readonly DiskLayer[];
   readonly cdroms?: readonly string[];
   readonly kernel?: MachineShape['kernel'];
-  /** Variables of an earlier stage; empty ones when absent. */
-  readonly efivars?: ArtifactOption | undefined;
+  /** Absolute path of the UEFI variables to begin with; empty ones when absent. */
+  readonly efivars?: string | undefined;
   readonly login?: SshLogin | null;
   readonly endsAtReboot?: boolean;
 }
 
-/** Starts a machine with this hardware and media; the guest runs when it resolves. */
+/** Starts a machine with this hardware and media; the guest runs when it resolves, unless it waits for its memory. */
 export async function bootMachine(
   context: InputContext,
   hardware: Hardware,
   media: Media,
+  start: Start = {},
 ): Promise<Result<Machine, Failure>> {
   const accelerator = await chooseAccelerator(context, hardware.accelerator);
   const shape = await shapeOf(context, hardware, media, context.scratch);
   if (!shape.ok) return shape;
   context.progress('starting the machine');
-  return await startMachine(context, shape.value, accelerator);
+  return await startMachine(context, shape.value, accelerator, start);
 }
 
 /** What QEMU is to make a machine of; `directory` gets its copy of the UEFI variables. */
@@ -66,7 +69,10 @@ export async function shapeOf(
   media: Media,
   directory: string,
 ): Promise<Result<MachineShape, Failure>> {
-  const firmware = await firmwareOf(context, hardware.firmware, media.efivars, directory);
+  const firmware: Result<Firmware, Failure> =
+    hardware.firmware === 'bios'
+      ? ok({ type: 'bios' })
+      : await prepareFirmware(context.host.files, directory, media.efivars ?? null);
   if (!firmware.ok) return firmware;
   const key = media.login?.temporaryKey ?? null;
   return ok({
@@ -83,6 +89,21 @@ export async function shapeOf(
     endsAtReboot: media.endsAtReboot ?? false,
     extraArgs: hardware.extra_args,
   });
+}
+
+/** What of its hardware a guest sees, for comparing: a saved memory fits no other. */
+export async function hardwareFacts(
+  { host }: Pick<StageContext, 'host'>,
+  hardware: Hardware,
+  accelerator: Accelerator,
+): Promise<JsonObject> {
+  const { memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device } = hardware;
+  return {
+    ...{ memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device },
+    extra_args: [...hardware.extra_args],
+    accelerator,
+    processor: accelerator === 'kvm' ? await processorDigest(host) : null,
+  };
 }
 
 /** Key or password files for a login as the options say, or with the key of a checkpoint; kept in the scratch directory of the machine. */
@@ -124,14 +145,4 @@ export async function chooseAccelerator(
   const slow = found.accelerator === 'tcg' ? ': everything in the machine takes several times longer' : '';
   context.log(`accelerator ${found.accelerator}: ${found.reason}${slow}`);
   return found.accelerator;
-}
-
-async function firmwareOf(
-  context: InputContext,
-  firmware: Hardware['firmware'],
-  efivars: ArtifactOption | undefined,
-  directory: string,
-): Promise<Result<Firmware, Failure>> {
-  if (firmware === 'bios') return ok({ type: 'bios' });
-  return await prepareFirmware(context.host.files, directory, efivars ? context.input(efivars).path : null);
 }

@@ -126,7 +126,6 @@ export interface Shutdown {
 
 /** Makes the guest power off, waits for it, and gives the machine back clean; a guest that does not is a failure. */
 export async function shutDown(
-  context: MachineContext,
   machine: Machine,
   guest: Guest | null,
   shutdown: Shutdown,
@@ -145,7 +144,7 @@ export async function shutDown(
     acpi: 'the ACPI power button',
     command: `\`${command}\` through ssh`,
   }[shutdown.by];
-  return await waitForPowerOff(context, machine, {
+  return await waitForPowerOff(machine, {
     asked,
     timeoutMs: shutdown.timeout,
     accepts: shutdown.by === 'reboot' ? 'reset' : 'powered-off',

@@ -1,75 +1,121 @@
-/** Runs an installation: media, answers, typing, waiting, the login if one is wanted, and a clean end. */
+/** Runs an installation: answers, typing, waiting, the login if one is wanted, and a clean end. */
 import { parseBootCommand } from '../../machine/boot-command.ts';
-import { HOST_ADDRESS } from '../../machine/command-line.ts';
-import { createDisk } from '../../machine/disk-image.ts';
+import type { CheckpointFacts } from '../../machine/checkpoint.ts';
 import { keepIfWanted } from '../../machine/kept.ts';
 import { typeBootCommand } from '../../machine/keyboard.ts';
 import type { Machine } from '../../machine/machine.ts';
+import type { Accelerator } from '../../machine/shape.ts';
 import type { SshLogin } from '../../machine/ssh-login.ts';
 import { waitForSerial } from '../../machine/wait-for-serial.ts';
 import type { Failure } from '../../model/failure.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import type { StageContext, StageReturn } from '../kind.ts';
 import type { InstallOptions } from '../qemu-install.ts';
-import { bootMachine, loginOf } from './boot.ts';
+import { chooseAccelerator } from './boot.ts';
 import { type Guest, logIn, shutDown } from './guest.ts';
-import { kernelOf, seedImage } from './install-media.ts';
-import { serveAnswers } from './serve-answers.ts';
+import { MarkWatch } from './mark-watch.ts';
+import { fittingMarks, installFacts, type Mark } from './marks.ts';
+import { type Answers, serveAnswers } from './serve-answers.ts';
+import {
+  clearAway,
+  goOnAt,
+  placeholders,
+  type Started,
+  startInstaller,
+  type Unusable,
+  variablesOf,
+} from './start-installer.ts';
 
 const INSTALLATION_LIMIT_MS = 3 * 3_600_000;
 const SHUTDOWN_LIMIT_MS = 300_000;
+
+/** What is to be done, and the marks that are wanted on the way; null when none are. */
+interface Work {
+  readonly options: InstallOptions;
+  readonly context: StageContext;
+  readonly accelerator: Accelerator;
+  readonly facts: CheckpointFacts | null;
+}
 
 /** The whole stage: leaves `disk` and, with UEFI, `efivars`. */
 export async function install(
   options: InstallOptions,
   context: StageContext,
 ): Promise<Result<StageReturn, Failure>> {
-  const notes: string[] = [];
-  const server = await serveAnswers(options, context, (line) => notes.push(line));
-  try {
-    const installed = await inMachine(options, context, server?.port ?? 0, notes);
-    if (!installed.ok) return installed;
-  } finally {
-    await server?.close();
-  }
-  if (options.firmware === 'bios') return ok({});
-  const kept = await context.host.files.copyFile(`${context.scratch}/efivars.fd`, context.output('efivars'));
+  const accelerator = await chooseAccelerator(context, options.accelerator);
+  const wantsMarks = options.marks.length > 0 && options.checkpoint && context.checkpoints;
+  const facts = wantsMarks ? await installFacts(options, context, accelerator) : null;
+  const installed = await fromSomewhere({ options, context, accelerator, facts });
+  if (!installed.ok) return installed;
+  const variables = variablesOf(options, context);
+  if (variables === null) return ok({});
+  const kept = await context.host.files.copyFile(variables, context.output('efivars'));
   return kept.ok ? ok({}) : kept;
 }
 
-async function inMachine(
-  options: InstallOptions,
-  context: StageContext,
-  port: number,
-  requests: readonly string[],
-): Promise<Result<void, Failure>> {
-  const values = { HTTPIP: HOST_ADDRESS, HTTPPort: String(port), Name: context.action };
-  const disk = context.output('disk');
-  const made = await createDisk(context, disk, options.disk_size);
-  if (!made.ok) return made;
-  const kernel = await kernelOf(options, context, values);
-  if (!kernel.ok) return kernel;
-  const seed = await seedImage(options, context);
-  if (!seed.ok) return seed;
-  const login = options.ssh ? await loginOf(context, options.ssh) : ok(null);
-  if (!login.ok) return login;
-  const booted = await bootMachine(context, options, {
-    layers: [{ path: disk, format: 'qcow2' }],
-    cdroms: [...(options.iso ? [context.input(options.iso).path] : []), ...(seed.value ? [seed.value] : [])],
-    kernel: kernel.value,
-    login: login.value,
-    endsAtReboot: options.shutdown.by === 'reboot',
-  });
-  if (!booted.ok) return booted;
-  booted.value.showRequests(requests);
-  try {
-    booted.value.phase('booting');
-    const typed = await typeAnswers(options, context, booted.value, values);
-    const done = typed.ok ? await untilInstalled(options, context, booted.value, login.value) : typed;
-    return done.ok ? done : fail(await keepIfWanted(context, booted.value, login.value, done.failure));
-  } finally {
-    await booted.value.end();
+/** At the last mark that works, else from the beginning. */
+async function fromSomewhere(work: Work): Promise<Result<void, Failure>> {
+  const { options, context, facts } = work;
+  if (facts !== null) {
+    for await (const mark of fittingMarks(options, context, facts)) {
+      const done = await attempt(work, mark);
+      if (!('unusable' in done)) return done;
+      context.log(`the mark ${mark.name} is of no use: ${done.unusable}`);
+      await clearAway(options, context);
+    }
+    context.log('installing from the beginning');
   }
+  const done = await attempt(work, null);
+  if ('unusable' in done) throw new Error(`no mark was to be used, but: ${done.unusable}`);
+  return done;
+}
+
+async function attempt(work: Work, mark: Mark | null): Promise<Result<void, Failure> | Unusable> {
+  const earlier =
+    mark === null ? undefined : { ...mark.record, asked: mark.record.asked.map(([path]) => path) };
+  const answers = await serveAnswers(work.options, work.context, earlier);
+  if (answers === null) return { unusable: `the port of its HTTP server, ${earlier?.port}, is taken` };
+  try {
+    return await inMachine(work, answers, mark);
+  } finally {
+    await answers.close();
+  }
+}
+
+async function inMachine(
+  work: Work,
+  answers: Answers,
+  mark: Mark | null,
+): Promise<Result<void, Failure> | Unusable> {
+  const { options, context, accelerator } = work;
+  const started = await startInstaller(options, context, { port: answers.port, accelerator }, mark);
+  if ('unusable' in started || !started.ok) return started;
+  const { machine, login } = started.value;
+  machine.showRequests(answers.requests);
+  const watch = watchFor(work, answers, started.value, mark);
+  try {
+    machine.phase('booting');
+    const goingOn = mark === null ? null : goOnAt(mark, context, machine);
+    const typed = await typeAnswers(options, context, machine, answers.port, mark !== null);
+    const done = typed.ok ? await untilInstalled(options, context, machine, login, watch) : typed;
+    await Promise.all([goingOn, watch?.stop()]);
+    return done.ok ? done : fail(await keepIfWanted(context, machine, login, done.failure));
+  } finally {
+    await machine.end();
+  }
+}
+
+function watchFor(
+  { options, context, facts }: Work,
+  answers: Answers,
+  { machine, login }: Started,
+  mark: Mark | null,
+): MarkWatch | null {
+  if (facts === null) return null;
+  const disk = context.output('disk');
+  const variables = variablesOf(options, context);
+  const underway = { options, context, machine, login, answers, facts, disk, variables };
+  return new MarkWatch(underway, mark?.index ?? -1);
 }
 
 async function untilInstalled(
@@ -77,12 +123,16 @@ async function untilInstalled(
   context: StageContext,
   machine: Machine,
   login: SshLogin | null,
+  watch: MarkWatch | null,
 ): Promise<Result<void, Failure>> {
   machine.phase('installing');
+  watch?.begin();
   const waited = await waitForTexts(options, context, machine);
   if (!waited.ok) return waited;
   let guest: Guest | null = null;
   if (login && options.ssh) {
+    // A connection of bake's own would be lost at a mark, and what it does is done again anyway.
+    await watch?.stop();
     const { timeout, password = null } = options.ssh;
     const entered = await logIn(context, machine, login, { timeoutMs: timeout, password });
     if (!entered.ok) return entered;
@@ -93,19 +143,23 @@ async function untilInstalled(
   const by = options.shutdown.by ?? (guest ? 'acpi' : 'guest');
   const limitMs = by === 'guest' || by === 'reboot' ? INSTALLATION_LIMIT_MS : SHUTDOWN_LIMIT_MS;
   const timeout = options.shutdown.timeout ?? limitMs;
-  return await shutDown(context, machine, guest, { by, command: options.shutdown.command, timeout });
+  return await shutDown(machine, guest, { by, command: options.shutdown.command, timeout });
 }
 
 async function typeAnswers(
   options: InstallOptions,
   context: StageContext,
   machine: Machine,
-  values: Parameters<typeof parseBootCommand>[1],
+  port: number,
+  wasTyped: boolean,
 ): Promise<Result<void, Failure>> {
   if (options.boot_command.length === 0) return ok(undefined);
-  const parsed = parseBootCommand(options.boot_command.join(''), values);
+  const parsed = parseBootCommand(options.boot_command.join(''), placeholders(context, port));
   if (!parsed.ok) throw new Error(`checked before, but: ${parsed.problems.join('; ')}`);
-  const steps = [{ type: 'wait', ms: options.boot_wait } as const, ...parsed.steps];
+  const steps = wasTyped
+    ? // What these find is not found again by `wait_for`.
+      parsed.steps.filter(({ type }) => type === 'wait-for-serial')
+    : [{ type: 'wait', ms: options.boot_wait } as const, ...parsed.steps];
   return await typeBootCommand(context, machine, steps, options.boot_key_interval);
 }
 

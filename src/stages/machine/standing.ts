@@ -5,7 +5,6 @@ import {
   type CheckpointFacts,
   checkpointKey,
   loadCheckpoint,
-  processorDigest,
   qemuVersion,
   readCheckpoint,
   whyUnfit,
@@ -22,7 +21,14 @@ import type { JsonObject } from '../../model/json.ts';
 import { canonicalJson } from '../../model/json.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import type { ArtifactOption, Live, StageContext } from '../kind.ts';
-import { chooseAccelerator, type Hardware, type InputContext, loginOf, shapeOf } from './boot.ts';
+import {
+  chooseAccelerator,
+  type Hardware,
+  hardwareFacts,
+  type InputContext,
+  loginOf,
+  shapeOf,
+} from './boot.ts';
 import { type Guest, logIn } from './guest.ts';
 import type { SshOptions } from './options.ts';
 
@@ -130,14 +136,10 @@ async function kindOf(
   context: StandingContext,
   accelerator: Accelerator,
 ): Promise<JsonObject> {
-  const { memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device, extra_args } = options;
   const { user, private_key, password, password_from } = options.ssh;
   const byPassword = password !== undefined || password_from !== undefined;
   return {
-    ...{ memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device },
-    extra_args: [...extra_args],
-    accelerator,
-    processor: accelerator === 'kvm' ? await processorDigest(context.host) : null,
+    ...(await hardwareFacts(context, options, accelerator)),
     user,
     login: private_key ? 'key' : byPassword ? 'password' : 'temporary key',
     key: private_key ? context.input(private_key).content.digest : null,
@@ -315,7 +317,8 @@ async function start(
   incoming: boolean,
 ): Promise<Result<Machine, Failure>> {
   const directory = site.context.scratch;
-  const media = { layers: site.layers, efivars: options.efivars, login };
+  const efivars = options.efivars && context.input(options.efivars).path;
+  const media = { layers: site.layers, efivars, login };
   const shape = await shapeOf(context, options, media, directory);
   if (!shape.ok) return shape;
   return await startMachine(site.context, shape.value, accelerator, {
