@@ -20,6 +20,11 @@ export interface Serial {
    * one after the other find one text after the other. Null when `signal` fires first.
    */
   waitFor(pattern: RegExp, signal: AbortSignal): Promise<string | null>;
+  /**
+   * How much had been said each time that a text was found. A prompt without a line break is one only as long as nothing
+   * follows: whoever says all of it once more pauses there.
+   */
+  readonly found: readonly number[];
   /** Resolves when the guest's kernel panics, to that line. */
   readonly panicked: Promise<string>;
 }
@@ -28,6 +33,8 @@ export interface Serial {
 export function watchSerial(onLine: (line: string) => void): Serial {
   let seen = '';
   let unfinished = '';
+  let saidCharacters = 0;
+  const found: number[] = [];
   const recent: string[] = [];
   const waits = new Set<() => void>();
   const listeners: ((text: string) => void)[] = [];
@@ -46,7 +53,9 @@ export function watchSerial(onLine: (line: string) => void): Serial {
 
   return {
     panicked,
+    found,
     feed(text) {
+      saidCharacters += text.length;
       seen = (seen + text).slice(-KEPT_CHARACTERS);
       const lines = (unfinished + text).split(/\r*\n/);
       unfinished = (lines.pop() ?? '').slice(-KEPT_CHARACTERS);
@@ -73,6 +82,7 @@ export function watchSerial(onLine: (line: string) => void): Serial {
           const match = pattern.exec(plain(seen));
           if (!match) return;
           seen = plain(seen).slice(match.index + match[0].length);
+          found.push(saidCharacters);
           finish(match[0]);
         };
         signal.addEventListener('abort', abort, { once: true });

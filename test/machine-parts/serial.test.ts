@@ -51,3 +51,14 @@ test('a guest that never ends a line does not fill the memory', () => {
   for (let round = 0; round < 100; round += 1) serial.feed('x'.repeat(100_000));
   expect(serial.tail(1)[0]?.length).toBeLessThanOrEqual(256 * 1024);
 });
+
+test('it tells how much had been said when a text was found', async () => {
+  const serial = watchSerial(() => {});
+  serial.feed('boot: ');
+  expect(await serial.waitFor(/boot: $/, NEVER)).toBe('boot: ');
+  const up = serial.waitFor(/up/, NEVER);
+  serial.feed('linux\n\x1b[0mu');
+  serial.feed('p');
+  await up;
+  expect(serial.found).toEqual([6, 18]);
+});

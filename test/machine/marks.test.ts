@@ -74,11 +74,11 @@ function marksOf(checkout: Checkout): readonly string[] {
   );
 }
 
-/** Whether the disk of a mark is being put away, or its memory after that. */
-function isSaving(checkout: Checkout): boolean {
+/** Files of marks that are being saved; a bake that was killed leaves some, until the next one comes by. */
+function unsavedMarks(checkout: Checkout): readonly string[] {
   const work = checkout.path('cache', 'v1', 'work');
-  if (!existsSync(work)) return false;
-  return readdirSync(work, { recursive: true, encoding: 'utf8' }).some((path) =>
+  if (!existsSync(work)) return [];
+  return readdirSync(work, { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('mark-0/disk.qcow2'),
   );
 }
@@ -204,8 +204,10 @@ test('bake or QEMU killed while a mark is being saved leaves no half of one, and
   const checkout = fetching('killed');
   checkout.write({ 'http/last': 'good' });
   for (const victim of ['bake', 'QEMU']) {
+    const left = unsavedMarks(checkout);
     const { running, run } = checkout.startRun(PLAIN);
-    await expect.poll(() => isSaving(checkout), { timeout: 120_000, interval: 5 }).toBe(true);
+    const isSaving = () => unsavedMarks(checkout).some((path) => !left.includes(path));
+    await expect.poll(isSaving, { timeout: 120_000, interval: 5 }).toBe(true);
     if (victim === 'bake') running.kill('SIGKILL');
     else for (const pid of machinesBelow(checkout.directory)) process.kill(pid, 'SIGKILL');
     const ended = await run;
@@ -217,7 +219,7 @@ test('bake or QEMU killed while a mark is being saved leaves no half of one, and
   const ran = await checkout.run(PLAIN);
   expect(toldOf(ran)).toEqual([ANEW, ...BOTH_SAVED]);
   expect(ran.outcomes, ran.stdout).toEqual({ install: 'built' });
-  expect(readdirSync(checkout.path('cache', 'v1', 'work'))).toEqual([]);
+  expect(unsavedMarks(checkout)).toEqual([]);
 });
 
 test('the default installer, resumed in the middle of its work, leaves the disk of an undisturbed one', async () => {
@@ -254,13 +256,13 @@ stages:
 
   checkout.write(stages('installer: installation complete'));
   const mended = await checkout.run(PLAIN);
-  expect(mended.outcomes, mended.stdout).toEqual({ install: 'built', undisturbed: 'built', proof: 'built' });
+  expect(mended.outcomes, mended.stdout).toEqual({ install: 'built', undisturbed: 'fresh', proof: 'built' });
   expect(toldOf(mended)).toEqual([RESUMED('unpacked')]);
   const compared = await checkout.bake(['diff', 'install', 'undisturbed', '--json']);
   expect(compared.code, compared.stderr).toBe(0);
   const { partitions } = JSON.parse(compared.stdout) as { partitions: readonly unknown[] };
   expect(partitions).not.toEqual([]);
-  expect(JSON.stringify(partitions).match(/"path":/g)).toBeNull();
+  expect(JSON.stringify(partitions).match(/"path":"[^"]*"/g)).toBeNull();
   const directory = checkout.path('inside');
   mkdirSync(directory);
   const disk = join(directory, 'disk.qcow2');

@@ -13,6 +13,7 @@ import {
   whyMarkUnfit,
   writeMarkRecord,
 } from '../../src/stages/machine/marks.ts';
+import { piecesOf } from '../../src/stages/machine/start-installer.ts';
 import { qemuInstallStage } from '../../src/stages/qemu-install.ts';
 import { stageContext, type TestContext } from '../support/stage-context.ts';
 
@@ -57,7 +58,7 @@ const factsOf = (given: Changes, within: TestContext) => installFacts(optionsOf(
 test('what a guest sees from its start on is a fact of it, and what comes to it later is none', async () => {
   await using within = await context();
   const facts = await factsOf({}, within);
-  const record = { id: '1', port: 4000, asked: [], requests: [] };
+  const record = { id: '1', port: 4000, asked: [], requests: [], found: [] };
   const unfit = async (given: Changes) =>
     whyMarkUnfit(
       { checkpoint: { facts, temporaryKey: null, session: null }, record },
@@ -99,7 +100,7 @@ test('what a guest sees from its start on is a fact of it, and what comes to it 
 test('another QEMU, and other empty UEFI variables, are another machine', async () => {
   await using within = await context();
   const facts = await factsOf({}, within);
-  const record = { id: '1', port: 0, asked: [], requests: [] };
+  const record = { id: '1', port: 0, asked: [], requests: [], found: [] };
   const unfit = (now: CheckpointFacts) =>
     whyMarkUnfit({ checkpoint: { facts, temporaryKey: null, session: null }, record }, now, async () => null);
   expect(facts.qemu).toMatch(/^QEMU emulator version/);
@@ -129,7 +130,7 @@ test('what it was given over HTTP, or not, must be the same now; what it never a
       JSON.stringify({ format: 1, facts, temporaryKey: null, session: null }),
     );
     writeFileSync(join(directory, 'memory.zst'), '');
-    await writeMarkRecord(within, directory, { id: '1', port: 1, asked: reached, requests: [] });
+    await writeMarkRecord(within, directory, { id: '1', port: 1, asked: reached, requests: [], found: [] });
     expect(await within.ownSides.keep(markPlace(options.marks, index), directory)).toEqual({ ok: true });
   };
   await kept(0, []);
@@ -179,4 +180,13 @@ test('patterns that are none and names used twice are refused, with their place'
     ['marks', 1, 'serial'],
     ['marks', 1, 'name'],
   ]);
+});
+
+test('what the console said is said again in pieces that end where something was found', () => {
+  expect([...piecesOf('boot: linux\nup\n', [14, 6, 6, 99])]).toEqual(['boot: ', 'linux\nup', '\n']);
+  expect([...piecesOf('', [3])]).toEqual([]);
+  const long = 'x'.repeat(50_000);
+  const pieces = [...piecesOf(long, [49_999])];
+  expect(pieces.join('')).toBe(long);
+  expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(16 * 1024);
 });

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { type CheckpointFacts, saveCheckpoint } from '../../machine/checkpoint.ts';
 import type { Machine } from '../../machine/machine.ts';
-import { watchSerial } from '../../machine/serial.ts';
+import { type Serial, watchSerial } from '../../machine/serial.ts';
 import type { SshLogin } from '../../machine/ssh-login.ts';
 import type { Digest } from '../../model/digest.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
@@ -67,7 +67,7 @@ export class MarkWatch {
       if (index <= this.#reached) continue;
       const startedMs = clock.monotonicMs();
       const directory = join(context.scratch, `mark-${index}`);
-      const saved = await save(this.#underway, directory);
+      const saved = await save(this.#underway, directory, this.#heard);
       const kept = saved.ok ? await keep(this.#underway, index, directory, saved.value) : saved;
       const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1);
       if (kept.ok) context.log(`mark ${name}: saved in ${seconds} s, ${kept.value} MB`);
@@ -77,14 +77,15 @@ export class MarkWatch {
   }
 }
 
-/** What a guest had asked for over HTTP by then. */
-interface Asked {
+/** What a guest had asked for over HTTP by then, and what had been found of what it said. */
+interface SoFar {
   readonly paths: readonly string[];
   readonly requests: readonly string[];
+  readonly found: readonly number[];
 }
 
-/** Pauses the guest and puts everything away that is needed to go on with it; gives back what it had asked for until then. */
-async function save(underway: Underway, directory: string): Promise<Result<Asked, string>> {
+/** Pauses the guest and puts everything away that is needed to go on with it; gives back what was between the two of them until then. */
+async function save(underway: Underway, directory: string, heard: Serial): Promise<Result<SoFar, string>> {
   const { context, machine, answers, facts, login } = underway;
   const obstacle = (await whyNoRoom(underway)) ?? (await foreignDisk(underway));
   if (obstacle !== null) return fail(obstacle);
@@ -92,14 +93,15 @@ async function save(underway: Underway, directory: string): Promise<Result<Asked
   if (!paused.ok) return paused;
   try {
     context.progress('saving a mark');
-    const asked = { paths: [...answers.asked], requests: [...answers.requests] };
+    const found = [...machine.serial.found, ...heard.found];
+    const soFar = { paths: [...answers.asked], requests: [...answers.requests], found };
     const copied = await copyFiles(underway, directory);
     if (!copied.ok) return copied;
     const { temporaryKey = null, keyFile = null } = login ?? {};
     const checkpoint = { facts, temporaryKey, session: null };
     const key = temporaryKey === null ? null : keyFile;
     const saved = await saveCheckpoint(context, machine, directory, checkpoint, key);
-    return saved.ok ? ok(asked) : saved;
+    return saved.ok ? ok(soFar) : saved;
   } finally {
     const gone = await machine.goOn();
     if (!gone.ok && !machine.hasEnded()) context.log(`qemu: the guest does not go on: ${gone.failure}`);
@@ -111,13 +113,13 @@ async function keep(
   { options, context, answers }: Underway,
   index: number,
   directory: string,
-  { paths, requests }: Asked,
+  { paths, ...soFar }: SoFar,
 ): Promise<Result<number, string>> {
   const { files, clock, identity } = context.host;
   const asked: [path: string, digest: Digest | null][] = [];
   for (const path of paths) asked.push([path, await answerDigest(path, options, context)]);
   const id = [identity.pid, identity.startedAt, clock.nowMs(), index].join('-');
-  const written = await writeMarkRecord(context, directory, { id, port: answers.port, asked, requests });
+  const written = await writeMarkRecord(context, directory, { id, port: answers.port, asked, ...soFar });
   if (!written.ok) return fail('its record could not be written');
   const sizes = files.list(directory).map((name) => files.stamp(join(directory, name))?.allocatedBytes ?? 0);
   const kept = await context.ownSides.keep(markPlace(options.marks, index), directory);

@@ -33,6 +33,8 @@ export interface MarkRecord {
   readonly asked: readonly (readonly [path: string, digest: Digest | null])[];
   /** Lines that tell of those requests. */
   readonly requests: readonly string[];
+  /** How much the console had said each time that a text was found that was waited for. */
+  readonly found: readonly number[];
 }
 
 /** A mark that an earlier attempt kept. */

@@ -14,7 +14,7 @@ import { bootMachine, loginOf } from './boot.ts';
 import { kernelOf, seedImage } from './install-media.ts';
 import { type Mark, readMarkRecord } from './marks.ts';
 
-/** So much of what the console said is replayed at a time: waits look at what they have not seen in as small pieces as then. */
+/** The most of what the console said that is said again at once: waits forget what is older than some such pieces. */
 const PIECE_CHARACTERS = 16 * 1024;
 
 /** A mark that cannot be used, and why: then one begins elsewhere. */
@@ -94,13 +94,25 @@ export async function goOnAt(mark: Mark, context: StageContext, machine: Machine
   const text = await context.host.files.readText(machine.serialLog);
   const said = text.ok ? text.value : '';
   context.log(`what the console said until the mark ${mark.name}:`);
-  for (let at = 0; at < said.length; at += PIECE_CHARACTERS) {
-    machine.serial.feed(said.slice(at, at + PIECE_CHARACTERS));
+  for (const piece of piecesOf(said, mark.record.found)) {
+    machine.serial.feed(piece);
     await context.host.clock.sleep(0);
   }
   context.log(`resumed at the mark ${mark.name}; \`bake run --force\` begins anew`);
   const gone = await machine.goOn();
   if (!gone.ok) context.log(`qemu: ${gone.failure}`);
+}
+
+/** A text in pieces that end wherever something was found in it, so that it is found again, and are never long. */
+export function* piecesOf(said: string, found: readonly number[]): Generator<string> {
+  const ends = [...found, said.length].sort((a, b) => a - b);
+  let at = 0;
+  for (const end of ends)
+    while (at < Math.min(end, said.length)) {
+      const next = Math.min(end, said.length, at + PIECE_CHARACTERS);
+      yield said.slice(at, next);
+      at = next;
+    }
 }
 
 /** Fills the machine with the memory of the mark; what is wrong with that, or null. */
