@@ -9,7 +9,12 @@ import type { Session } from './session.ts';
 
 /** Those of an action. `startsAnew`: the user wants nothing of earlier attempts to be used. */
 export function ownSides(
-  { cache, host, looks, plan }: Pick<Session, 'cache' | 'host' | 'looks'> & { readonly plan: Pick<Plan, 'root' | 'name'> },
+  {
+    cache,
+    host,
+    looks,
+    plan,
+  }: Pick<Session, 'cache' | 'host' | 'looks'> & { readonly plan: Pick<Plan, 'root' | 'name'> },
   { action, taken, startsAnew }: { action: string; taken: TakenInputs; startsAnew: boolean },
 ): OwnSides {
   const { sides } = cache;

@@ -262,7 +262,9 @@ stages:
   expect(compared.code, compared.stderr).toBe(0);
   const { partitions } = JSON.parse(compared.stdout) as { partitions: readonly unknown[] };
   expect(partitions).not.toEqual([]);
-  expect(JSON.stringify(partitions).match(/"path":"[^"]*"/g)).toBeNull();
+  const changed = [...JSON.stringify(partitions).matchAll(/"path":"([^"]*)"/g)].map(([, path]) => path);
+  // It holds the numbers of its own blocks, which the file system hands out as it comes.
+  expect(changed.filter((path) => path !== '/boot/extlinux/ldlinux.sys')).toEqual([]);
   const directory = checkout.path('inside');
   mkdirSync(directory);
   const disk = join(directory, 'disk.qcow2');
