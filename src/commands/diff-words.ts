@@ -37,6 +37,10 @@ export function diffText(diff: DiskDiff, style: Style, all: boolean): string {
   const unread = partitions.length - read.length;
   const left = unread === 0 ? '' : `, ${unread} ${unread === 1 ? 'partition' : 'partitions'} not compared`;
   lines.push('', `${count('added')} added, ${count('removed')} removed, ${count('changed')} changed${left}`);
+  for (const { number } of partitions.filter(({ isLive }) => isLive))
+    lines.push(
+      `partition ${number} was read in the running systems: what they write at their boot is listed, too`,
+    );
   lines.push(...bytesLines(diff));
   return `${lines.join('\n')}\n`;
 }
@@ -132,9 +136,10 @@ export function diffJson({ before, after, sharedLayers, touchedBytes, partitions
     after: side(after),
     sharedLayers,
     touchedBytes,
-    partitions: partitions.map(({ number, changes, isRoot, problem }) => ({
+    partitions: partitions.map(({ number, changes, isRoot, isLive, problem }) => ({
       number,
       isRoot,
+      isLive,
       problem,
       added: changes?.added.map(fileJson) ?? null,
       removed: changes?.removed.map(fileJson) ?? null,

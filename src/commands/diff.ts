@@ -14,6 +14,7 @@ import { withSources } from '../stages/images/open-disk.ts';
 import type { CommandModule } from './command.ts';
 import { type DiffSide, type DiskDiff, diffJson, diffText } from './diff-words.ts';
 import { readForeign } from './foreign-partitions.ts';
+import { readInGuests } from './guest-listing.ts';
 import { pipelineArguments } from './load-plan.ts';
 import { printFailures } from './print-failures.ts';
 import { storedResult } from './stored-result.ts';
@@ -32,14 +33,22 @@ export const run: CommandModule['run'] = async (invocation) => {
     return printFailures(invocation, [{ code: 'unexpected-argument', argument: third, command: 'diff' }]);
   const project = await openProject({ ...invocation, positionals: [file] }, { touch: false });
   if (!project.ok) return printFailures(invocation, project.failure);
-  const diff = await diffOf(project.value, before, after, invocation.signal);
-  if (!diff.ok) return printFailures(invocation, [diff.failure]);
+  const outside = await diffOf(project.value, before, after, invocation.signal);
+  if (!outside.ok) return printFailures(invocation, [outside.failure]);
+  const { partitions } = outside.value;
+  const diff = {
+    ...outside.value,
+    partitions:
+      invocation.flags['boot'] === true
+        ? await readInGuests(invocation, { file, before, after }, partitions)
+        : partitions,
+  };
   if (invocation.flags['json'] === true) {
-    invocation.write(`${JSON.stringify(diffJson(diff.value), null, 2)}\n`);
+    invocation.write(`${JSON.stringify(diffJson(diff), null, 2)}\n`);
     return 0;
   }
   const style = styleOf(invocation.env, process.stdout);
-  invocation.write(diffText(diff.value, style, invocation.flags['all'] === true));
+  invocation.write(diffText(diff, style, invocation.flags['all'] === true));
   return 0;
 };
 

@@ -36,7 +36,12 @@ export async function readForeign(
   if (partitions.every(({ problem }) => problem === null)) return ok(partitions);
   if (host.processes.find(VIRT_LS, toolPath(host.env)) === null)
     return ok(
-      partitions.map((one) => withProblem(one, `${VIRT_LS} (package guestfs-tools) could read more`)),
+      partitions.map((one) =>
+        withProblem(
+          one,
+          `${VIRT_LS} (package guestfs-tools) could read more, and with --boot the system on the disk`,
+        ),
+      ),
     );
   const scratch = await host.files.makeTemporaryDirectory(host.env['TMPDIR'] ?? '/tmp', 'bake-diff-');
   if (!scratch.ok) return scratch;

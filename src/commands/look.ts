@@ -1,5 +1,6 @@
 /** What a machine needs that is started to look into a disk of the cache: which disk, with what hardware and login, in whose surroundings. */
 import type { Cache } from '../cache/cache.ts';
+import { openCache } from '../cache/local.ts';
 import { fixedEnvironment, passedVariables, secretsOf } from '../engine/environment.ts';
 import { lastResult } from '../engine/last-result.ts';
 import { referencesOf, refKey } from '../engine/options.ts';
@@ -11,7 +12,12 @@ import { fail, ok, type Result } from '../model/result.ts';
 import { byStage, lastOf } from '../report/stages.ts';
 import type { StagedInput } from '../stages/kind.ts';
 import { defaultMachine } from '../stages/machine/options.ts';
-import type { StandingContext, StandingOptions } from '../stages/machine/standing.ts';
+import {
+  type Standing,
+  type StandingContext,
+  type StandingOptions,
+  standAt,
+} from '../stages/machine/standing.ts';
 import type { Invocation } from './command.ts';
 import type { Project } from './wiring.ts';
 
@@ -144,7 +150,7 @@ interface LookPlace {
 const CHATTER = /^(?:serial|qemu|ssh|ssh-keygen): |^\$ /;
 
 /** The surroundings of the machine. Its checkpoint is not used up, nothing is handed on, and nothing of it is kept. */
-export function lookContext(
+function lookContext(
   { flags, signal }: Invocation,
   { host, session }: Project,
   look: Look,
@@ -172,4 +178,34 @@ export function lookContext(
     dropSides: ({ digest }) => cache.sides.drop(digest),
     checkpoints: session.checkpoints,
   };
+}
+
+/**
+ * A machine at the disk for as long as `use` takes; what is changed in it is dropped. The project's own cache only looks,
+ * and a machine needs a directory in it: so the cache is opened anew.
+ */
+export async function withLookMachine<T>(
+  invocation: Invocation,
+  project: Project,
+  look: Look,
+  say: (line: string) => void,
+  use: (standing: Standing) => Promise<Result<T, Failure>>,
+): Promise<Result<T, Failure>> {
+  const cache = await openCache(project.host, project.cacheDir, {});
+  if (!cache.ok) return cache;
+  const scratch = await cache.value.makeWorkspace();
+  if (!scratch.ok) return scratch;
+  try {
+    const place = { cache: cache.value, scratch: scratch.value.path, say };
+    const standing = await standAt(look.options, lookContext(invocation, project, look, place));
+    if (!standing.ok) return standing;
+    try {
+      return await use(standing.value);
+    } finally {
+      await standing.value.dispose();
+    }
+  } finally {
+    await scratch.value.dispose();
+    await cache.value.close();
+  }
 }

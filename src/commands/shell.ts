@@ -1,14 +1,13 @@
 /** `bake shell <stage>[@step]`: a machine at a disk that is in the cache, to look into; what is changed in it is dropped. */
-import { openCache } from '../cache/local.ts';
 import { openVnc } from '../machine/vnc.ts';
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { formatDuration } from '../report/format.ts';
-import { type Standing, standAt } from '../stages/machine/standing.ts';
+import type { Standing } from '../stages/machine/standing.ts';
 import type { CommandModule, Invocation } from './command.ts';
 import { guestCommand } from './guest-command.ts';
 import { pipelineArguments } from './load-plan.ts';
-import { diskToLookInto, type Look, lookContext } from './look.ts';
+import { diskToLookInto, type Look, withLookMachine } from './look.ts';
 import { printFailures } from './print-failures.ts';
 import type { Project } from './wiring.ts';
 import { openProject } from './wiring.ts';
@@ -39,31 +38,15 @@ async function lookInside(
   project: Project,
   look: Look,
 ): Promise<Result<number, Failure>> {
-  const { host } = project;
-  // The project's own cache only looks; a machine needs a directory in it.
-  const cache = await openCache(host, project.cacheDir, {});
-  if (!cache.ok) return cache;
-  const scratch = await cache.value.makeWorkspace();
-  if (!scratch.ok) return scratch;
-  try {
-    const startedMs = host.clock.monotonicMs();
-    const say = sayOf(invocation);
-    const place = { cache: cache.value, scratch: scratch.value.path, say };
-    const context = lookContext(invocation, project, look, place);
-    const standing = await standAt(look.options, context);
-    if (!standing.ok) return standing;
-    try {
-      const took = formatDuration(host.clock.monotonicMs() - startedMs);
-      const whose = look.isCurrent ? '' : ', as the last run left it (the files have changed since)';
-      say(`${look.action.name}${whose}: ready in ${took}; what you change is lost when you leave`);
-      return await handOver(invocation, standing.value);
-    } finally {
-      await standing.value.dispose();
-    }
-  } finally {
-    await scratch.value.dispose();
-    await cache.value.close();
-  }
+  const { clock } = project.host;
+  const startedMs = clock.monotonicMs();
+  const say = sayOf(invocation);
+  return await withLookMachine(invocation, project, look, say, async (standing) => {
+    const took = formatDuration(clock.monotonicMs() - startedMs);
+    const whose = look.isCurrent ? '' : ', as the last run left it (the files have changed since)';
+    say(`${look.action.name}${whose}: ready in ${took}; what you change is lost when you leave`);
+    return await handOver(invocation, standing);
+  });
 }
 
 async function handOver(

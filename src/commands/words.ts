@@ -117,6 +117,10 @@ export const COMMAND_WORDS = [
     completes: 'stages',
     flags: [
       { name: 'all', summary: 'List also what is inside of added and removed directories' },
+      {
+        name: 'boot',
+        summary: 'Have file systems that nothing here can read listed by the systems on the disks',
+      },
       JSON_FLAG,
       ...PIPELINE_FLAGS,
     ],

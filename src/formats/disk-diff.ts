@@ -18,6 +18,8 @@ export interface PartitionDiff {
   /** Who of the two has it. */
   readonly inBefore: boolean;
   readonly inAfter: boolean;
+  /** Read by the system on the disk while it ran: what it writes at its boot is in the list. */
+  readonly isLive: boolean;
 }
 
 interface ExtEntry extends FileFacts {
@@ -62,7 +64,7 @@ async function diffPartition(
   after: Opened | undefined,
   touched: Ranges,
 ): Promise<PartitionDiff> {
-  const there = { number, inBefore: before !== undefined, inAfter: after !== undefined };
+  const there = { number, inBefore: before !== undefined, inAfter: after !== undefined, isLive: false };
   const problem = before?.problem ?? after?.problem ?? null;
   // Whatever it holds, it is what it was.
   if (problem !== null && before && after && isUntouched(before.partition, after.partition, touched))

@@ -82,7 +82,7 @@ it('says which partition it could not read, and which program could', async () =
   const { stdout, code } = await here.bake(['diff', 'old', 'new'], { env: { PATH: '/nowhere' } });
   expect(code).toBe(0);
   expect(stdout).toContain(
-    '  ? partition 0: not compared, it holds no ext file system; virt-ls (package guestfs-tools) could read more\n',
+    '  ? partition 0: not compared, it holds no ext file system; virt-ls (package guestfs-tools) could read more, and with --boot the system on the disk\n',
   );
   expect(stdout).toContain('0 added, 0 removed, 0 changed, 1 partition not compared\n');
 });
