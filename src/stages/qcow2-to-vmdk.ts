@@ -99,7 +99,7 @@ async function withEarlier<T>(
   use: (grains: VmdkGrains, touched: Ranges | null) => Promise<Result<T, Failure>>,
 ): Promise<Result<T, Failure>> {
   const earlier = await context.earlier('vmdk');
-  if (earlier === null) return use(NO_GRAINS, null);
+  if (earlier === null || !(await isAsStored(context, earlier.output))) return use(NO_GRAINS, null);
   const touched = await touchedSince(context, context.input(disk), earlier);
   const done = await context.host.files.withReader(earlier.output.path, async (source) =>
     use(await openVmdkGrains(source), touched),
@@ -107,11 +107,20 @@ async function withEarlier<T>(
   return done.ok ? done.value : done;
 }
 
-/** What is taken over unread is not proved by its own bytes: the whole image must be the one that was stored. */
+/**
+ * Whether the image is the one that was stored. Its grains cannot prove it one by one: a spoilt stream may still inflate to
+ * the right bytes, and would then make another image than a conversion that takes nothing over.
+ */
+async function isAsStored({ host }: StageContext, { path, content }: StagedInput): Promise<boolean> {
+  const found = await host.hashing.digestFile(path);
+  return found.ok && found.value.digest === content.digest;
+}
+
+/** Where a disk of layers can differ from the one of then; null when they have nothing in common. */
 async function touchedSince(
   context: StageContext,
   { content, layers }: StagedInput,
-  { output, layers: layersOf }: Earlier,
+  { layers: layersOf }: Earlier,
 ): Promise<Ranges | null> {
   const before = await layersOf('disk');
   if (before?.content.type !== 'layers' || content.type !== 'layers') return null;
@@ -119,8 +128,6 @@ async function touchedSince(
   const differs = content.layers.findIndex(({ digest }, index) => digest !== were[index]?.digest);
   const shared = differs < 0 ? content.layers.length : differs;
   if (shared === 0) return null;
-  const found = await context.host.hashing.digestFile(output.path);
-  if (!found.ok || found.value.digest !== output.content.digest) return null;
   const touched = await withSources(context.host, before.layers, (was) =>
     withSources(context.host, layers, async (is) => ok(await touchedRanges(was, is, shared))),
   );
