@@ -108,6 +108,7 @@ describe('two disks', () => {
         number: 0,
         changes: null,
         isRoot: false,
+        isLive: false,
         problem: 'no ext file system',
         inBefore: true,
         inAfter: true,
