@@ -10,7 +10,7 @@ const stamp: QuickStamp = { sizeBytes: 1, mtimeMs: 1000.5, ctimeMs: 1000.5, inod
 const stamps: Stamps = new Map<string, QuickStamp | null>([
   ['/a', stamp],
   ['/ü/absent', null],
-  ['/work/in', stamp],
+  ['/site/in', stamp],
 ]);
 const record: QuickRecord = { key: 'kéy', stamps, summary: SUMMARY, base: null };
 const written = quickFile(record, 10_000) as Buffer;
@@ -33,7 +33,7 @@ describe('the quick check', () => {
   });
 
   it('does not when anything differs, wherever in the list', () => {
-    for (const path of ['/a', '/work/in']) {
+    for (const path of ['/a', '/site/in']) {
       for (const changed of [
         { ...stamp, sizeBytes: 2 },
         { ...stamp, mtimeMs: 1000.6 },
@@ -49,8 +49,8 @@ describe('the quick check', () => {
   });
 
   it('asks for what lies below its directory by the rest of the path, and for all else by the whole', () => {
-    const here = quickFile({ ...record, base: '/work' }, 10_000) as Buffer;
-    const seen: Stamps = new Map([...stamps].map(([path, found]) => [path.replace('/work/', ''), found]));
+    const here = quickFile({ ...record, base: '/site' }, 10_000) as Buffer;
+    const seen: Stamps = new Map([...stamps].map(([path, found]) => [path.replace('/site/', ''), found]));
     expect(quickCheck(here, 'kéy', looking(seen))).toEqual(SUMMARY);
     const below = quickFile({ ...record, base: '/wor' }, 10_000) as Buffer;
     expect(quickCheck(below, 'kéy', looking(stamps))).toEqual(SUMMARY);
