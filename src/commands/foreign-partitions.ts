@@ -1,19 +1,16 @@
 /** Partitions with file systems that bake does not read itself, listed by libguestfs where it is installed. */
 
 import { toolPath } from '../engine/environment.ts';
-import { isRootTree, type PartitionDiff } from '../formats/disk-diff.ts';
-import { compareTrees, type FileFacts, type FileTree } from '../formats/file-tree.ts';
+import type { PartitionDiff } from '../formats/disk-diff.ts';
+import type { FileFacts, FileTree } from '../formats/file-tree.ts';
 import { findAccelerator } from '../machine/accelerator.ts';
 import type { Content } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
+import { compareListed, LISTED_TYPES, type Listed } from './listed-files.ts';
 import type { Project } from './wiring.ts';
 
 const VIRT_LS = 'virt-ls';
-
-interface Listed extends FileFacts {
-  readonly digest: string;
-}
 
 /** What virt-ls is run with and on. */
 interface Images {
@@ -98,9 +95,7 @@ async function readOne(project: Project, partition: PartitionDiff, images: Image
   if (!was.ok) return withProblem(partition, was.failure);
   const is = partition.inAfter ? await listing(project, images.after, device, images) : ok(empty);
   if (!is.ok) return withProblem(partition, is.failure);
-  const changes = await compareTrees(was.value, is.value, async (a, b) => a.digest === b.digest);
-  const isRoot = isRootTree(was.value) || isRootTree(is.value);
-  return { ...partition, changes, isRoot, problem: null };
+  return await compareListed(partition, was.value, is.value);
 }
 
 /** The failure is a part of a sentence. */
@@ -123,15 +118,7 @@ async function listing(
   return fail(`${VIRT_LS} could not read it either: ${said[0] ?? 'it did not say why'}`);
 }
 
-const TYPES: Readonly<Record<string, FileFacts['type']>> = {
-  '-': 'file',
-  d: 'directory',
-  l: 'link',
-  p: 'pipe',
-  s: 'socket',
-  b: 'device',
-  c: 'device',
-};
+const TYPES: Readonly<Record<string, FileFacts['type']>> = { ...LISTED_TYPES, '-': 'file' };
 
 /** What `virt-ls -lR --csv --uids --checksum=sha256` prints, without the root itself. */
 export function parseListing(csv: string): FileTree<Listed> {

@@ -1,15 +1,12 @@
 /** Partitions that nothing reads from outside, listed by the system that is on the disk: for `bake diff --boot`. */
-import { isRootTree, type PartitionDiff } from '../formats/disk-diff.ts';
-import { compareTrees, type FileFacts, type FileTree } from '../formats/file-tree.ts';
+import type { PartitionDiff } from '../formats/disk-diff.ts';
+import type { FileFacts, FileTree } from '../formats/file-tree.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { textOf } from '../report/failures.ts';
 import type { Invocation } from './command.ts';
+import { compareListed, LISTED_TYPES, type Listed } from './listed-files.ts';
 import { diskToLookInto, withLookMachine } from './look.ts';
 import { openProject } from './wiring.ts';
-
-interface Listed extends FileFacts {
-  readonly digest: string;
-}
 
 /** Files by the number of the partition that holds them; those of a file system without one are in 0. */
 export type GuestListing = ReadonlyMap<number, FileTree<Listed>>;
@@ -59,8 +56,7 @@ async function compareOne(
   const was = inBefore ? before.value.get(number) : empty;
   const is = inAfter ? after.value.get(number) : empty;
   if (was === undefined || is === undefined) return unread('the system on the disk has not mounted it');
-  const changes = await compareTrees(was, is, async (a, b) => a.digest === b.digest);
-  return { ...partition, changes, isRoot: isRootTree(was) || isRootTree(is), problem: null, isLive: true };
+  return { ...(await compareListed(partition, was, is)), isLive: true };
 }
 
 /** The failure is a part of a sentence. Nothing is started that has nothing to tell. */
@@ -120,15 +116,7 @@ while read -r _ _ _ root mount _ rest; do
 done < /proc/self/mountinfo
 `;
 
-const TYPES: Readonly<Record<string, FileFacts['type']>> = {
-  f: 'file',
-  d: 'directory',
-  l: 'link',
-  p: 'pipe',
-  s: 'socket',
-  b: 'device',
-  c: 'device',
-};
+const TYPES: Readonly<Record<string, FileFacts['type']>> = { ...LISTED_TYPES, f: 'file' };
 
 const MOUNT = /^mount (\d+) (.*)$/s;
 const FILE = /^(\S) (\d+) (\d+) (\d+) (\d+) (.*)$/s;
