@@ -3,8 +3,7 @@ import { resolve } from 'node:path';
 import type { Built } from '../engine/build.ts';
 import { buildActions } from '../engine/build.ts';
 import type { Prepared } from '../engine/prepare.ts';
-import { rememberRun, unchangedActions } from '../engine/remembered.ts';
-import type { Settled } from '../engine/settled.ts';
+import { type Known, knownActions, rememberRun } from '../engine/remembered.ts';
 import { keptMachinesDirectory, writeState } from '../engine/state.ts';
 import type { Event, FinishedAction } from '../model/event.ts';
 import type { Failure } from '../model/failure.ts';
@@ -40,8 +39,9 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
     ]);
   }
   const { session, chosen, isForced, groundKey } = project;
-  const unchanged = unchangedActions(session, chosen.actions, groundKey, isForced);
-  const prepared = await project.prepare(chosen.actions.filter(({ name }) => !unchanged.has(name)));
+  const known = knownActions(session, chosen.actions, groundKey, isForced);
+  const isKnown = ({ name }: PlannedAction) => known.unchanged.has(name) || known.untouched.has(name);
+  const prepared = await project.prepare(chosen.actions.filter((action) => !isKnown(action)));
   if (!prepared.ok) {
     // The cache is not closed: nothing was begun in it, and nothing on disk is to change.
     if (invocation.signal.aborted) return INTERRUPTED;
@@ -61,14 +61,19 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
   for (const event of early) emit(event);
   const kept = await stillKept(project);
   if (kept !== null) emit({ type: 'warning', warning: kept });
+  const preparedLate: Prepared[] = [];
   let built: Built;
   try {
     built = await buildActions(session, chosen.actions, prepared.value, {
       jobs,
       keepGoing: invocation.flags['keep-going'] === true,
       isForced,
-      unchanged,
-      prepareLate: (action) => prepareOne(project, action),
+      known,
+      prepareLate: async (action) => {
+        const one = await prepareOne(project, action);
+        if (one.ok) preparedLate.push(one.value);
+        return one;
+      },
     });
   } finally {
     await session.cache.close();
@@ -77,7 +82,8 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
   const interrupted = invocation.signal.aborted;
   emit({ type: 'run-finished', durationMs, interrupted, actions: built.finished });
   await reporter.close();
-  await remember(invocation, project, built, { startedAtMs, prepared: prepared.value, unchanged });
+  const allPrepared = [...prepared.value, ...preparedLate];
+  await remember(invocation, project, built, { startedAtMs, prepared: allPrepared, known });
   const summary = await writeSummary(invocation, project, {
     startedAtMs,
     durationMs,
@@ -112,7 +118,7 @@ async function remember(
   run: {
     readonly startedAtMs: number;
     readonly prepared: readonly Prepared[];
-    readonly unchanged: ReadonlyMap<string, Settled>;
+    readonly known: Known;
   },
 ): Promise<void> {
   const { session, host, tools, groundKey } = project;
@@ -122,10 +128,10 @@ async function remember(
       ...run,
       ...built,
       key: groundKey,
-      isSameGround: run.unchanged.size > 0,
+      isSameGround: run.known.isSameGround,
     });
     await writeState(host.files, session.checkoutDirectory, {
-      format: 2,
+      format: 3,
       ...remembered,
       tools: memo ?? session.state.tools,
     });

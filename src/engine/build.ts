@@ -6,6 +6,7 @@ import type { PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { placedAt } from './placement.ts';
 import type { Prepared } from './prepare.ts';
+import { asBeforeAfter, isAsBefore, type Known, madeBy } from './remembered.ts';
 import { ResourcePool } from './resources.ts';
 import type { Session } from './session.ts';
 import { Settler } from './settle.ts';
@@ -18,9 +19,9 @@ export interface BuildOptions {
   /** Go on with what does not depend on a failed action. */
   readonly keepGoing: boolean;
   readonly isForced: (action: PlannedAction) => boolean;
-  /** Actions that are settled already: see `unchangedActions`. All others are prepared. */
-  readonly unchanged: ReadonlyMap<string, Settled>;
-  /** Prepares one of those after all, because its result turned out to be lost. */
+  /** Actions that are settled already, and those that may prove to be: neither is prepared, all others are. */
+  readonly known: Pick<Known, 'unchanged' | 'untouched'>;
+  /** Prepares one of those after all. */
   readonly prepareLate: (action: PlannedAction) => Promise<Result<Prepared, Failure>>;
 }
 
@@ -46,13 +47,14 @@ export async function buildActions(
   options: BuildOptions,
 ): Promise<Built> {
   const { state, host } = session;
-  const { unchanged } = options;
-  const actions = prepared.map((one) => one.action);
+  const { unchanged, untouched } = options.known;
+  const actions = chosen.filter(({ name }) => !unchanged.has(name));
   const lengths = new Map(actions.map(({ name }) => [name, state.actions[name]?.durationMs ?? 1]));
   const urgency = pathLengths(actions, lengths);
   const report = (settled: Settled) =>
     session.emit({ type: 'action-finished', action: finishedAction(settled) });
   const settler = new Settler(session, prepared, {
+    actions: new Map(actions.map((action) => [action.name, action])),
     pool: new ResourcePool(options.jobs, host.memoryBytes),
     isForced: options.isForced,
     urgencyOf: (name) => urgency.get(name) ?? 0,
@@ -63,7 +65,8 @@ export async function buildActions(
     settler.record(settled);
     report(settled);
   }
-  await session.cache.useAll([...unchanged.values()].flatMap(({ pinned }) => pinned?.fingerprint ?? []));
+  const used = [...unchanged.keys(), ...untouched];
+  await session.cache.useAll(used.flatMap((name) => state.actions[name]?.fingerprint ?? []));
   let isStopping = false;
 
   const settle = async (action: PlannedAction): Promise<Settled> => {
@@ -77,7 +80,9 @@ export async function buildActions(
       return notBegun(action, outcome, `${obstacle.action.name} ${wordFor(obstacle)}`, nowMs);
     }
     if (isStopping) return notBegun(action, 'cancelled', 'another stage failed', nowMs);
-    return settler.settle(action.name);
+    const needs = action.needs.map((need) => settler.outcomeOf(need) as Settled);
+    const known = untouched.has(action.name) ? asBeforeAfter(session, action, needs) : null;
+    return known ?? (await settler.settle(action.name));
   };
 
   const graph = new PGraph(
@@ -113,11 +118,15 @@ export async function buildActions(
   }
 
   const settled = chosen.map(({ name }) => settler.outcomeOf(name) as Settled);
-  const newly = settled.filter((one) => unchanged.get(one.action.name) !== one);
+  const isKnown = isAsBefore(session);
+  const newly = settled.filter((one) => !isKnown(one));
   return {
     settled,
     finished: settled.map(finishedAction),
-    actions: { ...state.actions, ...Object.fromEntries(newly.flatMap(newState)) },
+    actions: {
+      ...state.actions,
+      ...Object.fromEntries(newly.flatMap((one) => newState(session, settler, one))),
+    },
   };
 }
 
@@ -146,16 +155,15 @@ function finishedAction(settled: Settled): FinishedAction {
   };
 }
 
-function newState(settled: Settled): readonly [string, ActionState][] {
+function newState(session: Session, settler: Settler, settled: Settled): readonly [string, ActionState][] {
   const { action, pinned, result, placed } = settled;
   // What is not cached has no result to be fresh by.
   if (!isGood(settled) || pinned === null || result === null || !action.cacheable) return [];
-  return [
-    [
-      action.name,
-      { fingerprint: pinned.fingerprint, durationMs: result.durationMs, placed, remembered: null },
-    ],
-  ];
+  const upstream = action.needs.map((need) => madeBy(session, settler.outcomeOf(need) as Settled));
+  const { fingerprint } = pinned;
+  const { artifacts, durationMs } = result;
+  const made = madeBy(session, settled);
+  return [[action.name, { fingerprint, durationMs, artifacts, made, upstream, placed, looks: null }]];
 }
 
 function wordFor({ outcome }: Settled): string {

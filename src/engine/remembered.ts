@@ -1,6 +1,7 @@
 /** What a checkout knows of its actions from before: those of which nothing has changed need not be prepared, pinned or looked up. */
 import type { Stamp } from '../host/host.ts';
-import type { Artifact } from '../model/artifact.ts';
+import { hexOf } from '../model/digest.ts';
+import { canonicalJson, type JsonValue } from '../model/json.ts';
 import type { PlannedAction } from '../model/plan.ts';
 import { MOST_LOOKS } from './looks.ts';
 import { isAsPlaced } from './placement.ts';
@@ -15,12 +16,6 @@ export type Look =
   | readonly [path: string, size: number, mtime: number, ctime: number, inode: number]
   | readonly [path: string];
 
-/** Of one action: all that it was prepared from, and what it made. */
-export interface Remembered {
-  readonly looks: readonly Look[];
-  readonly artifacts: readonly Artifact[];
-}
-
 /** What all actions rest on. */
 export interface Ground {
   /** Everything besides files: versions of bake and Node, variables, `PATH`. */
@@ -31,19 +26,29 @@ export interface Ground {
 
 /** Written less than this before a run began, a file may have been written again within the clock's grain. */
 const RACY_MS = 2_000;
+/** Of a digest that is held against one other only. */
+const MADE_DIGITS = 24;
 
-/**
- * The actions of which nothing has changed since they ended well, nor of anything before them: settled as fresh by stamps
- * alone. Their looks are the session's from then on.
- */
-export function unchangedActions(
+/** What need not be looked at more closely. */
+export interface Known {
+  /** Whether all actions rest on what they rested on last time. */
+  readonly isSameGround: boolean;
+  /** Nothing has changed of these, nor of anything before them: settled as fresh by stamps alone. */
+  readonly unchanged: ReadonlyMap<string, Settled>;
+  /** Names of those of which nothing has changed but, perhaps, what they need: see `asBeforeAfter`. */
+  readonly untouched: ReadonlySet<string>;
+}
+
+/** Holds actions against what they ended well with last time, by stamps. The looks of those found as they were are the session's from then on. */
+export function knownActions(
   session: Session,
   actions: readonly PlannedAction[],
   key: string,
   isForced: (action: PlannedAction) => boolean,
-): ReadonlyMap<string, Settled> {
+): Known {
   const { state, host, looks } = session;
   const unchanged = new Map<string, Settled>();
+  const untouched = new Set<string>();
   const seen = new Map<string, Stamp | null>();
   const isSame = (look: Look): boolean => {
     const [path] = look;
@@ -55,30 +60,70 @@ export function unchangedActions(
     return isLook(look, stamp);
   };
   const { ground } = state;
-  if (ground === null || ground.key !== key || !ground.looks.every(isSame)) return unchanged;
+  if (ground === null || ground.key !== key || !ground.looks.every(isSame))
+    return { isSameGround: false, unchanged, untouched };
   const nowMs = host.clock.nowMs();
   for (const [path] of ground.looks) looks.add(path, seen.get(path) ?? null);
   // Theirs alone: they do not belong to the ground.
   const own = looks.noting();
   for (const action of actions) {
     const last = state.actions[action.name];
-    if (last?.remembered == null || isForced(action)) continue;
-    const { remembered } = last;
-    const isUnchanged =
-      action.needs.every((need) => unchanged.has(need)) &&
-      remembered.looks.every(isSame) &&
-      (!action.placed || remembered.artifacts.every((artifact) => isAsPlaced(session, artifact, last)));
-    if (!isUnchanged) continue;
-    unchanged.set(action.name, asBefore(action, last, remembered, nowMs));
-    for (const [path] of remembered.looks) own.add(path, seen.get(path) ?? null);
+    if (!last?.looks || isForced(action)) continue;
+    if (!last.looks.every(isSame) || !isPlacedAsBefore(session, action, last)) continue;
+    for (const [path] of last.looks) own.add(path, seen.get(path) ?? null);
+    // Run alone, what it needs may have made something else since.
+    const isAfterTheSame = action.needs.every(
+      (need, index) => unchanged.has(need) && state.actions[need]?.made === last.upstream[index],
+    );
+    if (isAfterTheSame) unchanged.set(action.name, asBefore(action, last, nowMs));
+    else untouched.add(action.name);
   }
-  return unchanged;
+  return { isSameGround: true, unchanged, untouched };
+}
+
+/**
+ * An untouched action, settled as fresh if what it needs made in this run what it had made before; else null. `needs`
+ * have all ended well, in the order of the plan.
+ */
+export function asBeforeAfter(
+  session: Session,
+  action: PlannedAction,
+  needs: readonly Settled[],
+): Settled | null {
+  const { state, host } = session;
+  const last = state.actions[action.name];
+  if (!last?.looks) return null;
+  if (!needs.every((need, index) => madeBy(session, need) === last.upstream[index])) return null;
+  // A stage before may have taken an hour, in which files were edited.
+  const isStill = last.looks.every((look) => isLook(look, host.files.stamp(look[0])));
+  if (!isStill || !isPlacedAsBefore(session, action, last)) return null;
+  return asBefore(action, last, host.clock.nowMs());
+}
+
+/** Whether an action was settled as it ended last time, without looking it up. */
+export function isAsBefore({ state }: Session): (settled: Settled) => boolean {
+  return ({ action, result }) =>
+    result !== null && result.artifacts === state.actions[action.name]?.artifacts;
+}
+
+/** Stands for all that a settled action made; the empty text when it did not end well. */
+export function madeBy(session: Session, settled: Settled): string {
+  const { action, result } = settled;
+  if (result === null) return '';
+  const last = session.state.actions[action.name];
+  if (last !== undefined && result.artifacts === last.artifacts) return last.made;
+  return hexOf(
+    session.host.hashing.digestBytes(canonicalJson(result.artifacts as unknown as JsonValue)),
+  ).slice(0, MADE_DIGITS);
+}
+
+function isPlacedAsBefore(session: Session, action: PlannedAction, last: ActionState): boolean {
+  return !action.placed || last.artifacts.every((artifact) => isAsPlaced(session, artifact, last));
 }
 
 function asBefore(
   action: PlannedAction,
-  { fingerprint, durationMs, placed }: ActionState,
-  { artifacts }: Remembered,
+  { fingerprint, durationMs, placed, artifacts }: ActionState,
   nowMs: number,
 ): Settled {
   return {
@@ -118,7 +163,7 @@ export function rememberRun(
   const settled = new Map(run.settled.map((one) => [one.action.name, one]));
   if (!run.isSameGround) {
     for (const [name, state] of Object.entries(actions)) {
-      if (!settled.has(name)) actions[name] = { ...state, remembered: null };
+      if (!settled.has(name)) actions[name] = { ...state, looks: null };
     }
   }
   for (const prepared of run.prepared) {
@@ -126,7 +171,7 @@ export function rememberRun(
     const state = actions[name];
     const ended = settled.get(name);
     if (state === undefined || ended === undefined) continue;
-    actions[name] = { ...state, remembered: worthKeeping(prepared, ended, lookAt) };
+    actions[name] = { ...state, looks: worthKeeping(prepared, ended, lookAt) };
   }
   const ground = all([...session.looks.noted()].map(lookAt));
   return { actions, ground: ground && { key: run.key, looks: ground } };
@@ -136,10 +181,9 @@ function worthKeeping(
   { action, looked }: Prepared,
   ended: Settled,
   lookAt: (path: string) => Look | null,
-): Remembered | null {
+): readonly Look[] | null {
   if (!isGood(ended) || !action.cacheable || looked.size > MOST_LOOKS) return null;
-  const looks = all([...looked].map(lookAt));
-  return looks && { looks, artifacts: ended.result?.artifacts ?? [] };
+  return all([...looked].map(lookAt));
 }
 
 function all<T>(values: readonly (T | null)[]): readonly T[] | null {

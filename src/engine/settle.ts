@@ -20,13 +20,15 @@ import { forgetAttempts, runStage } from './stage-run.ts';
 import { logFileOf } from './state.ts';
 
 export interface SettlerOptions {
+  /** All that are to be settled. */
+  readonly actions: ReadonlyMap<string, PlannedAction>;
   readonly pool: ResourcePool;
   readonly isForced: (action: PlannedAction) => boolean;
   /** How long the way from an action to the end is: the longest goes first. */
   readonly urgencyOf: (action: string) => number;
   /** Told of every action that was settled once more, because its result was lost. */
   readonly onAgain: (settled: Settled) => void;
-  /** Prepares an action that was not, because it was taken for unchanged. */
+  /** Prepares an action that was not, because it might have been as before. */
   readonly prepareLate: (action: PlannedAction) => Promise<Result<Prepared, Failure>>;
 }
 
@@ -91,7 +93,7 @@ export class Settler {
   }
 
   #actionOf(name: string): PlannedAction {
-    const action = this.#prepared.get(name)?.action ?? this.#settled.get(name)?.action;
+    const action = this.#options.actions.get(name) ?? this.#settled.get(name)?.action;
     if (action === undefined) throw new Error(`no such action: ${name}`);
     return action;
   }
@@ -332,11 +334,13 @@ export class Settler {
   async #handOn(action: PlannedAction, handed: HandedOn | null, isStored: boolean): Promise<void> {
     if (handed === null) return;
     if (!isStored) return handed.live.dispose();
-    const reads = ({ action: other, options }: Prepared) =>
-      referencesOf(other, options ?? other.options).artifacts.some((ref) => ref.action === action.name);
-    const readers = [...this.#prepared.values()]
-      .filter((one) => !this.#settled.has(one.action.name) && reads(one))
-      .map((one) => one.action.name);
+    const reads = (other: PlannedAction) =>
+      referencesOf(other, this.#prepared.get(other.name)?.options ?? other.options).artifacts.some(
+        (ref) => ref.action === action.name,
+      );
+    const readers = [...this.#options.actions.values()]
+      .filter((other) => !this.#settled.has(other.name) && reads(other))
+      .map(({ name }) => name);
     await this.#session.shelf.put(handed.content, handed.live, readers);
   }
 

@@ -1,8 +1,8 @@
 /** What a checkout remembers of its last runs: for each action its last good fingerprint, how long it took, and what was placed. */
 import type { Files, Stamp } from '../host/host.ts';
-import type { FileContent } from '../model/artifact.ts';
+import type { Artifact, FileContent } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
-import type { Ground, Remembered } from './remembered.ts';
+import type { Ground, Look } from './remembered.ts';
 import type { ToolMemo } from './tools.ts';
 
 /** Path relative to the pipeline's directory, then size, mtime, ctime and inode when it was placed. */
@@ -20,20 +20,25 @@ export interface ActionState {
   readonly fingerprint: Fingerprint;
   /** How long its result took to build, here or elsewhere. */
   readonly durationMs: number | null;
+  readonly artifacts: readonly Artifact[];
+  /** Stands for all of them. */
+  readonly made: string;
+  /** What the actions that it needs had made when this was its result, in their order. */
+  readonly upstream: readonly string[];
   readonly placed: { readonly [output: string]: PlacedOutput };
-  /** Null when the next run must look more closely. */
-  readonly remembered: Remembered | null;
+  /** All files that it was prepared from; null when the next run must look more closely. */
+  readonly looks: readonly Look[] | null;
 }
 
 export interface CheckoutState {
-  readonly format: 2;
+  readonly format: 3;
   readonly actions: { readonly [name: string]: ActionState };
   readonly tools: ToolMemo;
   /** What everything that is remembered rests on; null when nothing is. */
   readonly ground: Ground | null;
 }
 
-const EMPTY_STATE: CheckoutState = { format: 2, actions: {}, tools: {}, ground: null };
+const EMPTY_STATE: CheckoutState = { format: 3, actions: {}, tools: {}, ground: null };
 
 /** Reads the state of a checkout; an absent or damaged one is an empty one, which costs time only. */
 export async function readState(files: Files, directory: string): Promise<CheckoutState> {
@@ -41,7 +46,7 @@ export async function readState(files: Files, directory: string): Promise<Checko
   if (!text.ok) return EMPTY_STATE;
   try {
     const state = JSON.parse(text.value) as CheckoutState;
-    return state.format === 2 ? state : EMPTY_STATE;
+    return state.format === 3 ? state : EMPTY_STATE;
   } catch {
     return EMPTY_STATE;
   }

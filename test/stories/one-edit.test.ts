@@ -1,6 +1,7 @@
 /** Stories about a run after a small change: what is remembered spares looking, and never gives another answer than looking would. */
 import {
   chmodSync,
+  existsSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -11,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { noise } from '../support/disks.ts';
 import type { Checkout } from '../support/rig.ts';
 import { Rig } from '../support/rig.ts';
 
@@ -52,7 +54,8 @@ function age(directory: string): void {
     if (!statSync(join(directory, name)).isFile()) continue;
     utimesSync(join(directory, name), then, then);
   }
-  for (const name of ['.', 'in']) utimesSync(join(directory, name), then, then);
+  for (const name of ['.', 'in'].filter((one) => existsSync(join(directory, one))))
+    utimesSync(join(directory, name), then, then);
 }
 
 function odd(rig: Rig, version: string): void {
@@ -64,6 +67,12 @@ function odd(rig: Rig, version: string): void {
 function age0(path: string): void {
   const then = Date.now() / 1000 - SECONDS_AGO;
   utimesSync(path, then, then);
+}
+
+/** Writes a file as if that had been a while ago, so that its stamp is trusted. */
+function editLongAgo(here: Checkout, path: string, text: string): void {
+  here.write({ [path]: text });
+  age0(here.path(path));
 }
 
 /** A checkout that was built, with files that have lain there for a while. */
@@ -90,12 +99,82 @@ it('does not even look up what an edit does not reach, but makes it again where 
   const here = await built(rig, 'here');
   // Behind the program's back: whoever looks up a result now finds none.
   rmSync(rig.path('cache-here/v1/index-v5'), { recursive: true });
+  const run = () => here.run(['--cache-dir', rig.path('cache-here')], environment(rig));
   here.write({ 'in/b.txt': 'bbb two' });
-  const first = await here.run(['--cache-dir', rig.path('cache-here')], environment(rig));
-  // b gave the same bytes as before, but its result and that of c could not be looked up.
-  expect(first.outcomes).toMatchObject({ b: 'built', c: 'built', word: 'fresh', tool: 'fresh' });
-  expect(first.outcomes['a']).toBe('built');
-  expect(first.code).toBe(0);
+  // b gives the same bytes as before: c, which reads them, is not looked up either.
+  expect((await run()).outcomes).toMatchObject({ a: 'fresh', b: 'built', c: 'fresh', word: 'fresh' });
+  here.write({ 'in/b.txt': 'two' });
+  const second = await run();
+  expect(second.outcomes).toMatchObject({ a: 'built', b: 'built', c: 'built', word: 'fresh', tool: 'fresh' });
+  expect(second.code).toBe(0);
+  expect(here.read('c.out')).toBe('atwo');
+});
+
+it('notices that what a stage reads was made anew by a run of other stages', async () => {
+  await using rig = await Rig.make();
+  odd(rig, '1');
+  const here = await built(rig, 'here');
+  const run = (...targets: string[]) =>
+    here.run([...targets, '--cache-dir', rig.path('cache-here')], environment(rig));
+  editLongAgo(here, 'in/b.txt', 'new');
+  // a is among them so that not everything in that run has changed.
+  expect((await run('a', 'b')).outcomes).toEqual({ a: 'fresh', b: 'built' });
+  expect((await run()).outcomes).toMatchObject({ a: 'fresh', b: 'fresh', c: 'built' });
+  expect(here.read('c.out')).toBe('anew');
+});
+
+it('looks again at the files of a stage that waited, for they may have been edited meanwhile', async () => {
+  await using rig = await Rig.make();
+  const here = rig.checkout('here', { 'in/a.txt': 'one', 'in/late.txt': 'one' });
+  const pipeline = `bake: 1
+name: meanwhile
+stages:
+  slow:
+    run: cp in/a.txt '${here.path('in/late.txt')}' && echo same > slow.out
+    inputs: [in/a.txt]
+    outputs: { o: slow.out }
+  reader:
+    run: cat in/late.txt \${{ stages.slow.outputs.o }} > reader.out
+    inputs: [in/late.txt]
+    outputs: { o: reader.out }
+`;
+  here.write({ 'pipeline.yaml': pipeline });
+  age(here.directory);
+  // The first time it is told that the file was edited, and nothing is built of it.
+  expect((await here.run()).outcomes).toEqual({ slow: 'built', reader: 'failed' });
+  age0(here.path('in/late.txt'));
+  expect((await here.run()).outcomes).toEqual({ slow: 'fresh', reader: 'built' });
+  editLongAgo(here, 'in/a.txt', 'two');
+  const third = await here.run();
+  expect(third.outcomes['slow']).toBe('built');
+  expect(third.outcomes['reader']).not.toBe('fresh');
+  expect((await here.run()).code).toBe(0);
+  expect(here.read('reader.out')).toBe('twosame\n');
+});
+
+it.each([1, 2, 3])('is right after any order of edits and runs of some stages (seed %i)', async (seed) => {
+  await using rig = await Rig.make();
+  odd(rig, '1');
+  const here = await built(rig, 'here');
+  const dice = noise(64, seed);
+  let at = 0;
+  const roll = (sides: number): number => (dice[at++ % dice.length] as number) % sides;
+  const run = (...targets: string[]) =>
+    here.run([...targets, '--cache-dir', rig.path('cache-here')], environment(rig));
+  for (let round = 0; round < 8; round++) {
+    const letters = 'xyz';
+    const file = `in/${'ab'[roll(2)]}.txt`;
+    const text = `${letters[roll(3)]}${letters[roll(2)]}z more`;
+    if (roll(4) > 0) editLongAgo(here, file, text);
+    else here.write({ [file]: text });
+    const targets = [['a'], ['b'], ['a', 'b'], ['c'], ['a', 'word'], []][roll(6)] as string[];
+    const { code, outcomes } = await run(...targets);
+    expect(code).toBe(0);
+    if (!('c' in outcomes)) continue;
+    expect(here.read('c.out')).toBe(`${here.read('in/a.txt')}${here.read('in/b.txt').slice(0, 3)}`);
+  }
+  await run();
+  expect(here.read('c.out')).toBe(`${here.read('in/a.txt')}${here.read('in/b.txt').slice(0, 3)}`);
 });
 
 it('stops where the bytes are the same as before', async () => {

@@ -57,10 +57,10 @@ export class EngineRig implements AsyncDisposable {
         jobs: 2,
         keepGoing: options.keepGoing ?? false,
         isForced,
-        unchanged: new Map(),
+        known: { unchanged: new Map(), untouched: new Set() },
         prepareLate: (action) => Promise.reject(new Error(`prepared already: ${action.name}`)),
       });
-      const state = { format: 2, actions: built.actions, tools: {}, ground: null } as const;
+      const state = { format: 3, actions: built.actions, tools: {}, ground: null } as const;
       await writeState(session.host.files, session.checkoutDirectory, state);
       const outcomes = built.settled.map(({ action, outcome }) => [action.name, outcome]);
       return { ...built, outcomes: Object.fromEntries(outcomes) };
