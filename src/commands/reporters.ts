@@ -7,6 +7,7 @@ import type { RenderSettings } from '../report/render-failure.ts';
 import { renderWarning } from '../report/render-failure.ts';
 import type { Terminal } from '../report/terminal.ts';
 import type { Invocation } from './command.ts';
+import { aboveQuestion } from './question.ts';
 import type { OutputStream } from './stream-choice.ts';
 import { chooseReporter, isSet, styleOf, wantsUnicode } from './stream-choice.ts';
 
@@ -40,7 +41,7 @@ export async function makeReporter(
   const { flags, env } = invocation;
   const isTty = stream.isTTY === true;
   const terminal: Terminal = {
-    write: (text) => invocation.write(text),
+    write: (text) => aboveQuestion(() => invocation.write(text)),
     columns: () => stream.columns || (isTty ? 80 : 100),
     rows: () => stream.rows || 24,
     style: styleOf(env, stream),

@@ -43,12 +43,12 @@ export function chooseReporter(
   const named = flags['reporter'];
   if (flags['json'] === true) return 'json';
   if (named === 'plain' || named === 'json') return named;
+  // A question needs a place where nothing moves.
+  if (flags['on-error'] === 'ask') return 'plain';
   // A file or a dumb terminal full of cursor movements helps nobody, even when asked for.
   const moves = stream.isTTY === true && env['TERM'] !== 'dumb';
   if (named === 'live') return moves ? 'live' : 'plain';
   if (flags['quiet'] === true || flags['verbose'] === true) return 'plain';
-  // A question needs a place where nothing moves.
-  if (flags['on-error'] === 'ask') return 'plain';
   return moves && !isSet(env['CI']) && !isSet(env['GITHUB_ACTIONS']) ? 'live' : 'plain';
 }
 

@@ -87,6 +87,17 @@ export function renderStageFailure(
   ]);
 }
 
+/** What went wrong in a stage, while nobody knows yet what becomes of it. Ends with a line break. */
+export function renderSoFar(
+  name: string,
+  failure: Failure,
+  settings: RenderSettings = PLAIN_SETTINGS,
+): string {
+  const text = { ...textOf(failure), hint: null, state: null };
+  const head = wrap(`${name}: ${text.summary}`, settings.columns).map((line) => settings.style.bold(line));
+  return finish([...head, ...bodyLines(text, settings)]);
+}
+
 /** A failure that fails nothing: one line, and its hint. Ends with a line break. */
 export function renderWarning(failure: Failure, settings: RenderSettings = PLAIN_SETTINGS): string {
   const { style } = settings;

@@ -32,10 +32,19 @@ describe('a machine whose work failed', () => {
       directory,
       'ask',
       `import { afterFailureBy } from './src/commands/machine-wishes.ts';
+      import { aboveQuestion } from './src/commands/question.ts';
       const signal = new AbortController();
       process.on('SIGINT', () => signal.abort());
-      const ask = afterFailureBy({ flags: { 'on-error': 'ask' }, signal: signal.signal } as never);
+      const ask = afterFailureBy({ flags: { 'on-error': 'ask' }, env: process.env, signal: signal.signal } as never);
       const failure = ${JSON.stringify(FAILURE)} as const;
+      if (process.argv[2] === 'early') {
+        console.log('pid ' + process.pid + ':');
+        // Signals alone keep no process alive.
+        const waiting = setInterval(() => undefined, 60_000);
+        await new Promise((done) => process.once('SIGUSR2', done));
+        clearInterval(waiting);
+        process.once('SIGUSR2', () => aboveQuestion(() => console.log('news')));
+      }
       const answers = await Promise.all([ask('one', failure), ask('two', failure)]);
       console.log('answers: ' + answers.join());`,
     );
@@ -43,12 +52,19 @@ describe('a machine whose work failed', () => {
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   const byFlag = (value?: string) =>
-    afterFailureBy({ flags: { 'on-error': value }, signal: new AbortController().signal })('a', FAILURE);
+    afterFailureBy({ flags: { 'on-error': value }, env: {}, signal: new AbortController().signal })(
+      'a',
+      FAILURE,
+    );
+
+  function atTerminal(...words: readonly string[]) {
+    const command = [process.execPath, program, ...words].map((word) => `'${word}'`).join(' ');
+    return spawn('script', ['-qefc', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  }
 
   /** Runs the program at a terminal, and types the next answer at each question. */
   function answered(...answers: readonly string[]): Promise<string> {
-    const command = `'${process.execPath}' '${program}'`;
-    const child = spawn('script', ['-qefc', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = atTerminal();
     const left = [...answers];
     let shown = '';
     let seen = 0;
@@ -70,6 +86,34 @@ describe('a machine whose work failed', () => {
     const shown = await answered('y\r', '\r');
     expect(shown).toContain('one: the playbook failed');
     expect(shown).toContain('answers: keep,end');
+  });
+
+  it('is asked about again after an answer that says neither yes nor no', async () => {
+    expect(await answered('keep\r', 'yes\r', 'n\r')).toContain('answers: keep,end');
+  });
+
+  it('is asked about whatever was typed before and is written meanwhile', async () => {
+    const child = atTerminal('early');
+    const toDo: [RegExp, (match: RegExpExecArray) => void][] = [
+      [/pid \d+:/, () => child.stdin.write('y\r')],
+      // The terminal has taken what was typed: it repeats it.
+      [/pid (\d+):\s+y/, ([, pid]) => process.kill(Number(pid), 'SIGUSR2')],
+      [/pid (\d+):[\s\S]*one: [\s\S]*\[y\/N\]/, ([, pid]) => process.kill(Number(pid), 'SIGUSR2')],
+      [/news\r\n.*Keep its machine\? \[y\/N\]/, () => child.stdin.write('n\r')],
+      [/two: [\s\S]*\[y\/N\]/, () => child.stdin.write('n\r')],
+    ];
+    let shown = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      shown += chunk.toString();
+      const match = toDo[0]?.[0].exec(shown);
+      if (match) toDo.shift()?.[1](match);
+    });
+    await new Promise((resolve) => child.on('close', resolve));
+    expect(shown).toContain('answers: end,end');
+  });
+
+  it('is ended at Ctrl-D, which answers one question alone', async () => {
+    expect(await answered('\u0004', 'y\r')).toContain('answers: end,keep');
   });
 
   it('is ended at Ctrl-C, which ends the questions too', async () => {

@@ -15,6 +15,7 @@ describe('the reporter', () => {
     ['plain on a dumb terminal', {}, { TERM: 'dumb' }, TTY, 'plain'],
     ['plain when asked', { reporter: 'plain' }, {}, TTY, 'plain'],
     ['live when asked, also in continuous integration', { reporter: 'live' }, { CI: '1' }, TTY, 'live'],
+    ['plain where a question may be asked', { reporter: 'live', 'on-error': 'ask' }, {}, TTY, 'plain'],
     ['never live in a pipe', { reporter: 'live' }, {}, PIPE, 'plain'],
     ['JSON when asked', { reporter: 'json' }, {}, TTY, 'json'],
     ['JSON for --json', { json: true }, {}, TTY, 'json'],

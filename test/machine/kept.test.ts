@@ -1,5 +1,5 @@
 /** Looking inside: machines that outlive a run that failed, and `bake shell`, with the real program. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { realHost } from '../../src/host/real.ts';
@@ -88,6 +88,39 @@ test('a machine that is kept outlives bake, is told of, and ends when it is stop
   expect(await listed(checkout)).toEqual([]);
   const late = await checkout.bake(['machine', 'stop', machine.id]);
   expect(late.stderr).toContain('no-kept-machine');
+});
+
+/** Runs bake at a terminal of its own, and types an answer when it asks; gives back what was shown. */
+function answering(answer: string, ...args: readonly string[]): Promise<string> {
+  const words = [process.execPath, process.env['BAKE_TEST_PROGRAM'], ...args].map((word) => `'${word}'`);
+  const cwd = rig.path('silent');
+  const env = { ...process.env, TERM: 'xterm', HOME: rig.directory };
+  const child = spawn('script', ['-qefc', words.join(' '), '/dev/null'], { cwd, env });
+  let shown = '';
+  let isAnswered = false;
+  child.stdout.on('data', (chunk: Buffer) => {
+    shown += chunk.toString();
+    if (!isAnswered && shown.includes('[y/N]')) {
+      isAnswered = true;
+      child.stdin.write(answer);
+    }
+  });
+  return new Promise((resolve) => child.on('close', () => resolve(shown)));
+}
+
+test('at a terminal a machine is ended by Ctrl-C and kept by a yes', async () => {
+  const checkout = rig.checkout('silent');
+  const ended = await answering('\u0003', 'run', '--on-error', 'ask');
+  expect(ended).toContain('interrupted');
+  expect(machinesBelow(rig.directory)).toEqual([]);
+  // The view that moves would stand where the question is.
+  const shown = await answering('y\r', 'run', '--on-error', 'ask', '--reporter', 'live');
+  expect(shown).toMatch(/never said.*did not appear[\s\S]*Keep its machine\?[\s\S]*bake machine stop/);
+  const [machine] = await listed(checkout);
+  if (machine === undefined) throw new Error(shown);
+  expect(isRunning(machine.pid)).toBe(true);
+  await checkout.bake(['machine', 'stop', machine.id]);
+  expect(isRunning(machine.pid)).toBe(false);
 });
 
 test('the record of a machine that has ended by itself is removed', async () => {

@@ -11,18 +11,22 @@ function excerpt(title: string, lines: readonly string[]): readonly Excerpt[] {
   return lines.length === 0 ? [] : [{ title, lines }];
 }
 
-/** What there was to see of the guest: where the screenshot and the serial log are, what it asked for over HTTP. */
+/** Where the screenshot and the serial log of the guest are. */
+function evidence(guest: GuestView): readonly string[] {
+  return [
+    ...(guest.screenshot === null ? [] : [`its screen: ${guest.screenshot}`]),
+    ...(guest.serialLog === null ? [] : [`its whole serial console: ${guest.serialLog}`]),
+  ];
+}
+
+/** What there was to see of a guest that nobody was logged in to: its console, and what it asked for over HTTP, besides the evidence. */
 function seen(guest: GuestView): {
   readonly details: readonly string[];
   readonly excerpts: readonly Excerpt[];
 } {
-  const details: string[] = [];
-  if (guest.screenshot !== null) details.push(`its screen: ${guest.screenshot}`);
-  if (guest.serialLog !== null) details.push(`its whole serial console: ${guest.serialLog}`);
-  if (guest.serial.length === 0)
-    details.push('its serial console said nothing; a system that is booted with `console=ttyS0` does');
+  const silent = 'its serial console said nothing; a system that is booted with `console=ttyS0` does';
   return {
-    details,
+    details: [...evidence(guest), ...(guest.serial.length === 0 ? [silent] : [])],
     excerpts: [
       ...excerpt('what it asked for over HTTP', guest.requests),
       ...excerpt('the last lines of its serial console', guest.serial),
@@ -125,7 +129,7 @@ export const machineTexts: Texts<MachineFailure> = {
         ? 'the connection to the guest was lost while a command ran'
         : `a command in the guest ended with exit status ${failure.exitCode}`,
       command: failure.command,
-      details: seen(failure.guest).details,
+      details: evidence(failure.guest),
       excerpts: [
         ...excerpt('the last lines of its output', failure.tail),
         ...(failure.disconnected
@@ -145,7 +149,7 @@ export const machineTexts: Texts<MachineFailure> = {
       details: [
         ...failed.flatMap(({ check, problems }) => problems.map((problem) => `${check}: ${problem}`)),
         ...(report === null ? [] : [`the whole report: ${report}`]),
-        ...seen(guest).details,
+        ...evidence(guest),
       ],
       excerpts: failed.flatMap(({ check, output }) => excerpt(`what ${check} said`, output)),
       hint: 'if it only needs longer to come up, give it time with `within: 30s`',
@@ -156,7 +160,7 @@ export const machineTexts: Texts<MachineFailure> = {
     doc: 'A file could not be copied into the guest.',
     text: (failure) => ({
       summary: `${failure.file} could not be copied to ${failure.to} in the guest`,
-      details: seen(failure.guest).details,
+      details: evidence(failure.guest),
       excerpts: excerpt('what scp said', failure.tail),
       hint: 'the directory must exist and be writable for the SSH user',
       state: NOTHING_STORED,
@@ -168,7 +172,7 @@ export const machineTexts: Texts<MachineFailure> = {
       summary: failure.unreachable
         ? `Ansible lost the machine at the task "${failure.task}" of ${failure.playbook}`
         : `the task "${failure.task}" of ${failure.playbook} failed`,
-      details: [...failure.message.split('\n'), ...seen(failure.guest).details],
+      details: [...failure.message.split('\n'), ...evidence(failure.guest)],
       excerpts: [
         ...excerpt('the last lines of Ansible', failure.tail),
         ...(failure.unreachable ? seen(failure.guest).excerpts : []),

@@ -57,7 +57,8 @@ async function scriptOf(options: ShellStepOptions, context: StageContext): Promi
   }
   const path = `${context.scratch}/inline.sh`;
   const written = await context.host.files.writeFile(path, `#!/bin/sh -e\n${options.inline.join('\n')}\n`);
-  return written.ok ? ok({ title: 'inline', path }) : written;
+  const [first = '', ...more] = options.inline.join('\n').split('\n');
+  return written.ok ? ok({ title: more.length === 0 ? first : `${first} …`, path }) : written;
 }
 
 function commandOf({ environment, execute_command }: ShellStepOptions): string {
