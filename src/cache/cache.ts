@@ -102,10 +102,16 @@ export interface Cache {
   ): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
   /** Digest of a file of the checkout, from the hash memo when its stamp is unchanged. */
   digestOf(path: string): Promise<Result<{ readonly digest: Digest; readonly sizeBytes: number }, Failure>>;
-  /** The same for many files whose stamps were just taken, in their order. */
+  /** The same for many files whose stamps were just taken, in their order; `placeOf` has the absolute path of each name. */
   digestsOf(
-    files: readonly { readonly path: string; readonly stamp: Stamp }[],
+    stamps: ReadonlyMap<string, Stamp>,
+    placeOf: (name: string) => string,
   ): Promise<Result<readonly Digest[], Failure>>;
+  /**
+   * Begins to take digests while files are still being found: `digestsOf` waits for those of all files that are told here.
+   * Where they are few, nothing is read before it is asked for.
+   */
+  readAhead(): Promise<(path: string, stamp: Stamp) => void>;
   /** Absolute directory in which this cache keeps what belongs to one checkout: state, compiled plan, logs. */
   checkoutDirectory(root: string): string;
   /** Writes what was remembered. */

@@ -9,11 +9,17 @@ import type { Memo } from './memo.ts';
 export async function digestsOf(
   host: Host,
   memo: Memo,
-  files: readonly { readonly path: string; readonly stamp: Stamp }[],
+  stamps: ReadonlyMap<string, Stamp>,
+  placeOf: (name: string) => string,
 ): Promise<Result<readonly Digest[], HostFailure>> {
   const { recall, remember } = await memo.remembered();
-  const digests = files.map(({ stamp }) => recall(stamp));
-  const unknown = files.filter((_, at) => digests[at] === null);
+  const digests: (Digest | null)[] = [];
+  const unknown: { readonly at: number; readonly path: string; readonly stamp: Stamp }[] = [];
+  for (const [name, stamp] of stamps) {
+    const known = recall(stamp);
+    if (known === null) unknown.push({ at: digests.length, path: placeOf(name), stamp });
+    digests.push(known);
+  }
   if (unknown.length === 0) return ok(digests as Digest[]);
   const startedAtMs = host.clock.nowMs();
   const hashed = await host.hashing.digestFiles(
@@ -21,8 +27,11 @@ export async function digestsOf(
     unknown.map(({ stamp }) => stamp.sizeBytes),
   );
   if (!hashed.ok) return hashed;
-  // A file that was written since its stamp was taken will never have that stamp again: what is remembered of it is lost, not wrong.
-  for (const [at, { stamp }] of unknown.entries()) remember(stamp, hashed.value[at] as Digest, startedAtMs);
-  let next = 0;
-  return ok(digests.map((digest) => digest ?? (hashed.value[next++] as Digest)));
+  for (const [next, { at, stamp }] of unknown.entries()) {
+    const digest = hashed.value[next] as Digest;
+    digests[at] = digest;
+    // A file that was written since its stamp was taken will never have that stamp again: what is remembered of it is lost, not wrong.
+    remember(stamp, digest, startedAtMs);
+  }
+  return ok(digests as Digest[]);
 }

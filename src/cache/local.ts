@@ -7,6 +7,7 @@ import { hexOf } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { localActions } from './actions.ts';
+import { aheadInto } from './ahead.ts';
 import { localBlobs } from './blobs.ts';
 import type { BlobStore, Cache } from './cache.ts';
 import { digestsOf } from './digests.ts';
@@ -54,6 +55,7 @@ function cacheOf(store: Store): Cache {
   const blobs = localBlobs(store, soundness);
   // Inode numbers mean something on one host only.
   const memo = openMemo(host, `${main.memo}/${hexOf(host.hashing.digestBytes(host.hostName)).slice(0, 16)}`);
+  const ahead = aheadInto(memo, host);
   const workspaces = workspacesOf(store);
   const checkouts = new Map<string, string>();
 
@@ -120,7 +122,12 @@ function cacheOf(store: Store): Cache {
       return hashed;
     },
 
-    digestsOf: (found) => digestsOf(host, memo, found),
+    readAhead: () => ahead.begin(),
+
+    async digestsOf(stamps, placeOf) {
+      await ahead.settle();
+      return digestsOf(host, memo, stamps, placeOf);
+    },
 
     checkoutDirectory(root) {
       const real = checkouts.get(root) ?? host.files.realPath(root) ?? root;

@@ -19,8 +19,12 @@ const ENTRY_NUMBERS = ENTRY_BYTES / 8;
 
 interface Entry {
   readonly stamp: Stamp;
-  readonly digest: Digest;
+  /** Null while it is awaited. */
+  digest: Digest | null;
 }
+
+/** Room for a digest that is being taken. */
+export type Awaited = Pick<Entry, 'digest'>;
 
 /** What the memo knows, asked without waiting: for lists of a hundred thousand files. */
 export interface Remembered {
@@ -28,6 +32,8 @@ export interface Remembered {
   recall(stamp: Stamp): Digest | null;
   /** `hashedAtMs`: when reading began. A racy stamp is not remembered. */
   remember(stamp: Stamp, digest: Digest, hashedAtMs: number): void;
+  /** Room for the digest of a file that will be read from `fromMs` on; null when it is known or awaited, or could not be remembered. */
+  expect(stamp: Stamp, fromMs: number): Awaited | null;
 }
 
 export interface Memo {
@@ -71,11 +77,18 @@ export function openMemo(host: Host, file: string): Memo {
           return isSame(entry.stamp, stamp) ? entry.digest : null;
         },
         remember(stamp, digest, hashedAtMs) {
-          if (stamp.mtimeMs > hashedAtMs - RACY_MS) return;
+          if (isRacy(stamp, hashedAtMs)) return;
           // Deleted first, so that it counts as newest.
           learnt.delete(stamp.inode);
           learnt.set(stamp.inode, { stamp, digest });
           changed = true;
+        },
+        expect(stamp, fromMs) {
+          if (learnt.has(stamp.inode) || isRacy(stamp, fromMs) || before.placeOf(stamp) !== null) return null;
+          const entry: Entry = { stamp, digest: null };
+          learnt.set(stamp.inode, entry);
+          changed = true;
+          return entry;
         },
       };
     },
@@ -94,6 +107,10 @@ export function openMemo(host: Host, file: string): Memo {
   return memo;
 }
 
+function isRacy(stamp: Stamp, hashedAtMs: number): boolean {
+  return stamp.mtimeMs > hashedAtMs - RACY_MS;
+}
+
 function isSame(a: Stamp, b: Stamp): boolean {
   return (
     a.device === b.device && a.sizeBytes === b.sizeBytes && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs
@@ -105,6 +122,8 @@ interface Kept {
   readonly bytes: Buffer;
   /** Inode → number of its entry. */
   readonly places: ReadonlyMap<number, number>;
+  /** The number of the entry with this stamp. */
+  placeOf(stamp: Stamp): number | null;
   recall(stamp: Stamp): Digest | null;
 }
 
@@ -115,20 +134,26 @@ function keptIn(host: Host, file: Uint8Array | null): Kept {
   const places = new Map<number, number>();
   for (let at = 0; at < numbers.length; at += ENTRY_NUMBERS)
     places.set(numbers[at + 1] as number, at / ENTRY_NUMBERS);
+  const placeOf = (stamp: Stamp): number | null => {
+    const place = places.get(stamp.inode);
+    if (place === undefined) return null;
+    const at = place * ENTRY_NUMBERS;
+    const isIt =
+      numbers[at] === stamp.device &&
+      numbers[at + 2] === stamp.sizeBytes &&
+      numbers[at + 3] === stamp.mtimeMs &&
+      numbers[at + 4] === stamp.ctimeMs;
+    return isIt ? place : null;
+  };
   return {
     bytes,
     places,
+    placeOf,
     recall(stamp) {
-      const place = places.get(stamp.inode);
-      if (place === undefined) return null;
-      const at = place * ENTRY_NUMBERS;
-      const isIt =
-        numbers[at] === stamp.device &&
-        numbers[at + 2] === stamp.sizeBytes &&
-        numbers[at + 3] === stamp.mtimeMs &&
-        numbers[at + 4] === stamp.ctimeMs;
+      const place = placeOf(stamp);
+      if (place === null) return null;
       const digestAt = place * ENTRY_BYTES + 40;
-      return isIt ? digestOfHex(bytes.toString('hex', digestAt, digestAt + 32)) : null;
+      return digestOfHex(bytes.toString('hex', digestAt, digestAt + 32));
     },
   };
 }
@@ -149,10 +174,11 @@ function encode(host: Host, kept: Kept, learnt: ReadonlyMap<number, Entry>): Buf
   const bytes = Buffer.alloc(HEADER_BYTES + kept.bytes.length + learnt.size * ENTRY_BYTES);
   let end = HEADER_BYTES;
   for (const [inode, place] of kept.places) {
-    if (learnt.has(inode)) continue;
+    if (learnt.get(inode)?.digest) continue;
     end += kept.bytes.copy(bytes, end, place * ENTRY_BYTES, (place + 1) * ENTRY_BYTES);
   }
   for (const { stamp, digest } of learnt.values()) {
+    if (digest === null) continue;
     for (const value of [stamp.device, stamp.inode, stamp.sizeBytes, stamp.mtimeMs, stamp.ctimeMs])
       end = bytes.writeDoubleLE(value, end);
     end += bytes.write(hexOf(digest), end, 'hex');

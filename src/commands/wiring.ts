@@ -153,6 +153,7 @@ async function assemble(invocation: Invocation, parts: Parts): Promise<Project> 
     const prepared = await prepareActions(actions, {
       host,
       looks,
+      cache,
       tools,
       lock,
       parseYaml,

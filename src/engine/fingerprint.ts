@@ -48,14 +48,11 @@ export async function takeInputs(
   const looked = isNew ? stampsFound(prepared, host, followed) : stampsNow(prepared, host, placeOf);
   if (!looked.ok) return looked;
   const stamps = looked.value;
-  const regular: { readonly path: string; readonly stamp: Stamp }[] = [];
   const links = new Map<string, string>();
-  for (const [named, stamp] of stamps) {
-    const path = placeOf(named);
-    if (stamp.type === 'link') links.set(named, host.files.readLink(path));
-    else regular.push({ path, stamp });
-  }
-  const digests = await cache.digestsOf(regular);
+  for (const [named, stamp] of stamps)
+    if (stamp.type === 'link') links.set(named, host.files.readLink(placeOf(named)));
+  const regular = links.size === 0 ? stamps : new Map([...stamps].filter(([named]) => !links.has(named)));
+  const digests = await cache.digestsOf(regular, placeOf);
   if (!digests.ok) return digests;
   const inputs = new Map<string, ManifestInput>();
   let next = 0;

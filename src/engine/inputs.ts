@@ -15,23 +15,33 @@ export interface FoundInputs {
   readonly special: readonly string[];
 }
 
+/** Hears of a file or link, by its relative path, at the moment when it is found. */
+export type FoundListener = (path: string, stamp: Stamp) => void;
+
 /**
  * Finds what patterns name, in order: a later `!` takes away what earlier ones found. A directory means everything below
  * it. Hidden names count when they are named or are below a directory that is; `.git`, the cache directory and what the
- * pipeline places are never found by a wildcard.
+ * pipeline places are never found by a wildcard. `tell` hears of each at once, unless it will be taken away: of some twice.
  */
-export function findInputs(patterns: readonly string[], looks: Looks): FoundInputs {
+export function findInputs(
+  entries: readonly string[],
+  looks: Looks,
+  tell: FoundListener = () => undefined,
+): FoundInputs {
   let found = new Map<string, Stamp>();
   const unmatched: string[] = [];
   const special: string[] = [];
-  for (const entry of patterns) {
-    const pattern = parsePattern(entry);
+  const patterns = entries.map(parsePattern);
+  for (const [at, pattern] of patterns.entries()) {
     if (pattern.excludes) {
       for (const path of [...found.keys()]) if (matchesPattern(pattern, path)) found.delete(path);
       continue;
     }
-    const matched = matchedBy(pattern, looks);
-    if (matched.size === 0) (isSpecial(pattern, looks) ? special : unmatched).push(entry);
+    const exclusions = patterns.slice(at + 1).filter(({ excludes }) => excludes);
+    const matched = matchedBy(pattern, looks, (path, stamp) => {
+      if (!exclusions.some((exclusion) => matchesPattern(exclusion, path))) tell(path, stamp);
+    });
+    if (matched.size === 0) (isSpecial(pattern, looks) ? special : unmatched).push(pattern.text);
     found = found.size === 0 ? matched : new Map([...found, ...matched]);
   }
   return { files: sortedByPath(found), unmatched, special };
@@ -42,7 +52,7 @@ function isSpecial(pattern: Pattern, looks: Looks): boolean {
 }
 
 /** By path; a list that is in order stays as it is. */
-export function sortedByPath(files: ReadonlyMap<string, Stamp>): ReadonlyMap<string, Stamp> {
+export function sortedByPath<T>(files: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
   let before = '';
   for (const path of files.keys()) {
     if (path < before) return new Map([...files].sort(([a], [b]) => byCodeUnit(a, b)));
@@ -55,11 +65,11 @@ function literalPath(pattern: Pattern): string {
   return (pattern.alternatives[0] ?? []).map((part) => (part.type === 'name' ? part.name : '')).join('/');
 }
 
-function matchedBy(pattern: Pattern, looks: Looks): Map<string, Stamp> {
+function matchedBy(pattern: Pattern, looks: Looks, tell: FoundListener): Map<string, Stamp> {
   const matched = new Map<string, Stamp>();
   for (const segments of pattern.alternatives) {
     const hidden = segments[0]?.type === 'name';
-    descend('', segments, 0, { looks, matched, hidden });
+    descend('', segments, 0, { looks, matched, hidden, tell });
   }
   return matched;
 }
@@ -69,6 +79,7 @@ interface Search {
   readonly matched: Map<string, Stamp>;
   /** Whether wildcards match hidden names: they do below a directory that the pattern names. */
   readonly hidden: boolean;
+  readonly tell: FoundListener;
 }
 
 function descend(directory: string, segments: readonly Segment[], at: number, search: Search): void {
@@ -101,8 +112,10 @@ function meet(path: string, segments: readonly Segment[], next: number, search: 
   else if (next === segments.length) match(path, stamp, search);
 }
 
-function match(path: string, stamp: Stamp, { matched }: Search): void {
-  if (stamp.type !== 'other') matched.set(path, stamp);
+function match(path: string, stamp: Stamp, { matched, tell }: Search): void {
+  if (stamp.type === 'other') return;
+  matched.set(path, stamp);
+  tell(path, stamp);
 }
 
 function everythingBelow(directory: string, search: Search): void {
@@ -126,7 +139,7 @@ export function findPath(path: string, looks: Looks): ReadonlyMap<string, Stamp>
     .filter((part) => part !== '' && part !== '.')
     .map((name): Segment => ({ type: 'name', name }));
   const matched = new Map<string, Stamp>();
-  descend('', segments, 0, { looks, matched, hidden: true });
+  descend('', segments, 0, { looks, matched, hidden: true, tell: () => undefined });
   return matched;
 }
 

@@ -4,9 +4,10 @@ import type { Manifest, ManifestInput } from '../model/action.ts';
 import type { Artifact, Content } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
 import { fingerprintOfHex, hexOf } from '../model/digest.ts';
-import type { JsonValue } from '../model/json.ts';
-import { byCodeUnit, canonicalJson } from '../model/json.ts';
+import type { JsonValue, LongJsonObject } from '../model/json.ts';
+import { canonicalJson, canonicalPieces } from '../model/json.ts';
 import type { ArtifactRef, OptionValues, PlannedAction } from '../model/plan.ts';
+import { sortedByPath } from './inputs.ts';
 import { plainOption, referencesOf, renderTemplate } from './options.ts';
 
 /** What an action's manifest is made of besides the action itself. */
@@ -37,28 +38,39 @@ export function buildManifest(facts: ManifestFacts): Manifest {
     pathOf(ref),
     contentInput(upstream(ref).content),
   ]);
-  return {
+  const inputs = sortedByPath(staged.length === 0 ? facts.files : new Map([...facts.files, ...staged]));
+  const fields = {
     format: 1,
     kind: action.kind,
     kindVersion: action.kindVersion,
     options,
     env: mapValues(action.env, (template) => renderTemplate(template, pathOf)),
     secrets: Object.fromEntries(action.secrets.map(({ name, version }) => [name, version])),
-    // Files come sorted.
-    inputs: Object.fromEntries(
-      staged.length === 0
-        ? facts.files
-        : [...new Map([...facts.files, ...staged])].sort(([a], [b]) => byCodeUnit(a, b)),
-    ),
+    inputs,
     outputs: Object.fromEntries(action.outputs.map(({ name, path }) => [name, path])),
     tools: facts.tools,
     platform: action.platformSensitive ? facts.platform : null,
+  } as const;
+  let object: Manifest['inputs'] | null = null;
+  const manifest: Manifest = {
+    ...fields,
+    // An object with a hundred thousand names takes longer than all of the text, and few ask for it.
+    get inputs() {
+      object ??= Object.fromEntries(inputs);
+      return object;
+    },
   };
+  written.set(manifest, fields);
+  return manifest;
 }
 
+/** What manifests are written from: the very fields of each, with its inputs as a map. */
+const written = new WeakMap<Manifest, LongJsonObject>();
+
 /** The sha256 of a manifest's canonical JSON. */
-export function fingerprintOf(manifest: Manifest, hashing: Pick<Hashing, 'digestBytes'>): Fingerprint {
-  return fingerprintOfHex(hexOf(hashing.digestBytes(canonicalJson(manifest as unknown as JsonValue))));
+export function fingerprintOf(manifest: Manifest, hashing: Pick<Hashing, 'digestText'>): Fingerprint {
+  const whole = written.get(manifest) ?? (manifest as unknown as LongJsonObject);
+  return fingerprintOfHex(hexOf(hashing.digestText(canonicalPieces(whole))));
 }
 
 /**

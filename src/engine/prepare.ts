@@ -1,4 +1,5 @@
 /** Everything about actions that can be settled before any of them runs: pinned options, the files they name, the versions of their tools. */
+import type { Cache } from '../cache/cache.ts';
 import type { Host, Stamp } from '../host/host.ts';
 import type { Failure } from '../model/failure.ts';
 import type { OptionValues, PlannedAction } from '../model/plan.ts';
@@ -7,7 +8,7 @@ import { fail, ok } from '../model/result.ts';
 import type { LockFile, StageKind } from '../stages/kind.ts';
 import type { YamlReader } from './finder.ts';
 import { inputFinder } from './finder.ts';
-import { findInputs, findPath, nearestTo, sortedByPath } from './inputs.ts';
+import { type FoundListener, findInputs, findPath, nearestTo, sortedByPath } from './inputs.ts';
 import { askingAgain } from './lock-file.ts';
 import { type Looks, MOST_LOOKS } from './looks.ts';
 import { referencesOf } from './options.ts';
@@ -21,7 +22,7 @@ export interface Prepared {
   readonly options: OptionValues | null;
   /** Relative path → stamp when it was found. */
   readonly files: ReadonlyMap<string, Stamp>;
-  /** When that was. */
+  /** When the last of them was. */
   readonly foundAtMs: number;
   /** Those of them that are links, but count by what they lead to, because an option names them as its value. */
   readonly followed: ReadonlySet<string>;
@@ -33,6 +34,7 @@ export interface Prepared {
 export interface Preparation {
   readonly host: Host;
   readonly looks: Looks;
+  readonly cache: Pick<Cache, 'readAhead'>;
   readonly tools: Tools;
   readonly lock: LockFile;
   readonly parseYaml: YamlReader;
@@ -52,13 +54,15 @@ export async function prepareActions(
   const failures: Failure[] = [];
   const missingTools = new Map<string, PlannedAction[]>();
   const prepared: Prepared[] = [];
+  const readAhead = await by.cache.readAhead();
+  const tell: FoundListener = (path, stamp) => readAhead(by.looks.absolute(path), stamp);
   for (const action of actions) {
     const options = action.pins ? await pinned(action, by) : ok(action.options);
     if (!options.ok) failures.push(options.failure);
     const known = options.ok && options.value !== null ? options.value : action.options;
-    const foundAtMs = by.host.clock.nowMs();
     const looks = by.looks.noting(MOST_LOOKS);
-    const files = await filesOf(action, known, { ...by, looks });
+    const files = await filesOf(action, known, { ...by, looks }, tell);
+    const foundAtMs = by.host.clock.nowMs();
     if (!files.ok) failures.push(...files.failure);
     const tools = await toolsOf(action, by.tools, missingTools);
     if (options.ok && files.ok)
@@ -92,6 +96,7 @@ async function filesOf(
   action: PlannedAction,
   options: OptionValues,
   by: Preparation,
+  tell: FoundListener,
 ): Promise<Result<Pick<Prepared, 'files' | 'followed'>, readonly Failure[]>> {
   const { looks } = by;
   const failures: Failure[] = [];
@@ -103,7 +108,7 @@ async function filesOf(
       nearest: nearestTo(pattern, looks),
       location: action.location,
     });
-  const declared = findInputs(action.inputs, looks);
+  const declared = findInputs(action.inputs, looks, tell);
   for (const pattern of declared.unmatched) missing(pattern);
   const special = (path: string) =>
     failures.push({ code: 'input-not-a-file', stage: action.stage, path, location: action.location });

@@ -1,7 +1,7 @@
-/** A worker thread that hashes one file after another as it is told, or its share of a list. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** A worker thread that hashes one file after another as it is told, or its share of a queue. */
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { digestFileSync } from './digest-file.ts';
-import { type DigestList, digestParts } from './digest-many.ts';
+import { type DigestShare, digestParts } from './digest-queue.ts';
 import { errnoOf } from './errno.ts';
 
 /** What the thread answers; `errno` instead of an error object, which would lose its code on the way. */
@@ -10,9 +10,13 @@ export type DigestAnswer =
   | { readonly type: 'done'; readonly hex: string; readonly sizeBytes: number }
   | { readonly type: 'trouble'; readonly errno: string };
 
-const list = (workerData ?? null) as DigestList | null;
-const port = list === null ? parentPort : null;
-if (list !== null) digestParts(list);
+const share = (workerData ?? null) as DigestShare | null;
+const port = share === null ? parentPort : null;
+if (share !== null) {
+  // A part was sent before it was counted: it is there.
+  digestParts(share, () => receiveMessageOnPort(parentPort as MessagePort)?.message);
+  parentPort?.postMessage('done');
+}
 port?.on('message', (path: string) => {
   const answer = (message: DigestAnswer) => port.postMessage(message);
   try {

@@ -1,5 +1,5 @@
 /** Hashing: small things at once, large files in worker threads, at most as many as there are processors. */
-import { hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
@@ -7,7 +7,7 @@ import { type Digest, digestOfHex } from '../model/digest.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { digestFileSync, type FileDigest } from './digest-file.ts';
-import { digestMany } from './digest-many.ts';
+import { digestQueue } from './digest-queue.ts';
 import type { DigestAnswer } from './digest-worker.ts';
 import { attempt, attemptAsync } from './errno.ts';
 import type { Hashing } from './host.ts';
@@ -16,6 +16,9 @@ import { workerFile } from './worker-url.ts';
 
 /** Below this a file is hashed sooner than a thread answers. */
 const LARGE_BYTES = 4 * 1024 * 1024;
+
+/** So much of a text is put together before it is hashed. */
+const TEXT_CHARACTERS = 32 * 1024;
 
 type DigestResult = Result<FileDigest, HostFailure>;
 
@@ -39,7 +42,9 @@ export function realHashing(): Hashing {
   return {
     digestFile,
     async digestFiles(paths, sizes) {
-      const digests = await digestMany(paths, sizes);
+      const queue = digestQueue();
+      for (const [at, path] of paths.entries()) queue.add(path, sizes[at] as number);
+      const digests = await queue.finish();
       // All large ones at once: the pool lets as many run as there are processors.
       const others = await Promise.all(
         digests.flatMap((digest, at) =>
@@ -52,7 +57,9 @@ export function realHashing(): Hashing {
       }
       return ok(digests as Digest[]);
     },
+    digestQueue,
     digestBytes,
+    digestText,
     sha512File,
   };
 }
@@ -66,6 +73,19 @@ async function sha512File(path: string): Promise<Result<string, HostFailure>> {
 /** sha256 of bytes, or of a text as UTF-8. */
 function digestBytes(data: string | Uint8Array): Digest {
   return digestOfHex(hash('sha256', data, 'hex'));
+}
+
+function digestText(pieces: Iterable<string>): Digest {
+  let text = '';
+  let whole: Hash | null = null;
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length < TEXT_CHARACTERS) continue;
+    whole ??= createHash('sha256');
+    whole.update(text);
+    text = '';
+  }
+  return whole === null ? digestBytes(text) : digestOfHex(whole.update(text).digest('hex'));
 }
 
 /** Runs files through idle threads, starting new ones up to the number of processors; the rest waits its turn. */

@@ -190,9 +190,22 @@ export interface Hashing {
     paths: readonly string[],
     sizes: readonly number[],
   ): Promise<Result<readonly Digest[], HostFailure>>;
+  /** For digests of small files that threads take while more files are being found. */
+  digestQueue(): DigestQueue;
   digestBytes(data: string | Uint8Array): Digest;
+  /** sha256 of one long text, as UTF-8, that is made piece by piece; no character is cut in two. */
+  digestText(pieces: Iterable<string>): Digest;
   /** sha512 of a file, 128 hex digits: for images whose publishers give no sha256. Never names anything in the cache. */
   sha512File(path: string): Promise<Result<string, HostFailure>>;
+}
+
+export interface DigestQueue {
+  /** `sizeBytes`: what the file was seen to have. Nothing is waited for. */
+  add(path: string, sizeBytes: number): void;
+  /** Whether there are so many by now that threads have begun. */
+  isUnderway(): boolean;
+  /** The digests in the order of `add`, which is not called again; null for what cannot be read whole in one go. */
+  finish(): Promise<(Digest | null)[]>;
 }
 
 /** A process, so that its number cannot be mistaken for a later one's. */

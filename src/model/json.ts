@@ -24,6 +24,33 @@ export function canonicalJson(value: JsonValue): string {
   return `{${text}}`;
 }
 
+/** An object of which some members may be long: as maps, whose names are in order. */
+export type LongJsonObject = {
+  readonly [key: string]: JsonValue | ReadonlyMap<string, JsonValue>;
+};
+
+/** The canonical text of an object, with its maps as objects, in pieces: of one text of many megabytes each part is copied several times. */
+export function* canonicalPieces(object: LongJsonObject): Iterable<string> {
+  let before = '{';
+  for (const key of Object.keys(object).sort(byCodeUnit)) {
+    const value = object[key] as LongJsonObject[string];
+    yield `${before}${JSON.stringify(key)}:`;
+    if (value instanceof Map) yield* mapPieces(value);
+    else yield canonicalJson(value as JsonValue);
+    before = ',';
+  }
+  yield before === '{' ? '{}' : '}';
+}
+
+function* mapPieces(map: ReadonlyMap<string, JsonValue>): Iterable<string> {
+  let before = '{';
+  for (const [name, value] of map) {
+    yield `${before}${JSON.stringify(name)}:${canonicalJson(value)}`;
+    before = ',';
+  }
+  yield before === '{' ? '{}' : '}';
+}
+
 /** Sorting a hundred thousand paths that are in order takes longer than seeing that they are. */
 function sortedKeys(object: JsonObject): readonly string[] {
   const keys = Object.keys(object);

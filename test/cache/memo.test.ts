@@ -155,15 +155,16 @@ test('a list of files is read once, in one go, and a changed one again', async (
   const host: Host = { ...rig.host, hashing: { ...rig.host.hashing, digestFiles } };
   const cache = must(await openCache(host, rig.path('cache')));
   const paths = ['a', 'b', 'c'].map((name) => rig.write(name, name));
+  const stampsOf = () => new Map(paths.map((path) => [path, host.files.stamp(path)!]));
   const take = async () => {
     for (const path of paths) old(path);
-    return must(await cache.digestsOf(paths.map((path) => ({ path, stamp: host.files.stamp(path)! }))));
+    return must(await cache.digestsOf(stampsOf(), (path) => path));
   };
   for (const path of paths) old(path);
-  const stamped = paths.map((path) => ({ path, stamp: host.files.stamp(path)! }));
-  const digests = must(await cache.digestsOf(stamped));
+  const stamped = stampsOf();
+  const digests = must(await cache.digestsOf(stamped, (path) => path));
   expect(digests).toEqual(['a', 'b', 'c'].map((text) => host.hashing.digestBytes(text)));
-  expect(must(await cache.digestsOf(stamped))).toEqual(digests);
+  expect(must(await cache.digestsOf(stamped, (path) => path))).toEqual(digests);
   expect(read).toEqual([paths]);
   writeFileSync(paths[1]!, 'B');
   const changed = await take();

@@ -54,6 +54,18 @@ describe('inputs', () => {
     expect(find(['a', '!a']).files).toEqual([]);
   });
 
+  it('are told of when they are found, but for those that an exclusion takes away afterwards', () => {
+    write('a/x.log', 'a/y.txt', 'b/z.log', 'c');
+    symlinkSync('c', join(root, 'd'));
+    const told: string[] = [];
+    const patterns = ['a', '!a/*.log', 'b', 'a/x.log', 'd', '!b'];
+    const { files } = findInputs(patterns, new Looks(realFiles, root, []), (path, stamp) =>
+      told.push(`${path} ${stamp.type}`),
+    );
+    expect(told).toEqual(['a/y.txt file', 'a/x.log file', 'd link']);
+    expect([...files.keys()]).toEqual(['a/x.log', 'a/y.txt', 'd']);
+  });
+
   it('tell which patterns match nothing, but for exclusions', () => {
     write('a');
     expect(find(['a', 'b', 'c/*.txt', '!nothing']).unmatched).toEqual(['b', 'c/*.txt']);

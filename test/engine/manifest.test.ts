@@ -155,6 +155,31 @@ describe('canonical JSON', () => {
   });
 });
 
+describe('the text that is hashed', () => {
+  it('is the canonical JSON of the manifest as everyone else sees it, whatever the paths and their order', () => {
+    const input = fc.oneof(
+      fc.record({ link: fc.string({ unit: 'binary' }) }),
+      fc.string().map((text) => ({ digest: digest(text) })),
+      fc.string().map((text) => ({ digest: digest(text), executable: true as const })),
+    );
+    const path = fc.oneof(fc.string({ unit: 'binary' }), fc.nat().map(String), fc.constant('__proto__'));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(path, input)), (files) => {
+        const manifest = buildManifest({ ...FACTS, files: new Map(files) });
+        const text = canonicalJson(manifest as never);
+        expect(fingerprintOf(manifest, hashing)).toBe(digest(text));
+        expect(fingerprintOf({ ...manifest }, hashing)).toBe(digest(text));
+      }),
+    );
+  });
+
+  it('of a hundred thousand characters and more is hashed in pieces, to the same digest', () => {
+    const pieces = Array.from({ length: 30_000 }, (_, at) => `${at} zwölf 😀\n`);
+    expect(hashing.digestText(pieces)).toBe(digest(pieces.join('')));
+    expect(hashing.digestText([])).toBe(digest(''));
+  });
+});
+
 describe('the path of a staged artifact', () => {
   it('holds no character that a shell would take apart, and keeps cells apart', () => {
     const path = (action: string) => stagedPath({ action, output: 'out' }, 'a b/my file.img');

@@ -1,4 +1,5 @@
 /** Digests: right for every size, in threads for large files, in bounded memory. */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,6 +32,12 @@ test('what cannot be read is a failure', async () => {
     failure: { errno: 'ENOENT' },
   });
   expect(await realHashing().digestFile('/')).toMatchObject({ ok: false, failure: { errno: 'EISDIR' } });
+});
+
+test('for a pipe that took the place of a file nobody waits', async () => {
+  const pipe = join(temporary(), 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  expect(await realHashing().digestFiles([pipe], [3])).toMatchObject({ ok: true });
 });
 
 test('a text is hashed as UTF-8', () => {
@@ -114,6 +121,7 @@ test('in the bundle threads share a long list of small files, and each digest is
     directory,
     'lister',
     `
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { realHashing } from './src/host/hashing.ts';
 const directory = process.argv[2];

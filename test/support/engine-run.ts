@@ -107,7 +107,7 @@ export class EngineRig implements AsyncDisposable {
     const lock = good(await openLockFile(host, join(this.directory, 'bake.lock'), 'bake.lock'));
     const tools = new Tools(host, looks, {});
     const parseYaml = async () => ({ value: null });
-    const by = { host, looks, tools, lock, parseYaml, kindOf, isForced, online: true, signal };
+    const by = { host, looks, cache, tools, lock, parseYaml, kindOf, isForced, online: true, signal };
     return { session, isForced, prepared: good(await prepareActions(chosen.actions, by)) };
   }
 
