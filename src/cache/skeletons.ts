@@ -28,20 +28,30 @@ export async function makeSkeleton(
   return ok({ path, mode: files.stamp(path)?.mode ?? 0, empty });
 }
 
-/** Removes all that is no part of a skeleton; all of it, and gives false, when its own directories are not as they were made. */
-export async function strip(files: Files, { path, mode, empty }: Skeleton): Promise<boolean> {
+/**
+ * Removes all that is no part of a skeleton but for empty directories: their paths are given back. All of it, and gives
+ * null, when its own directories are not as they were made.
+ */
+export async function strip(
+  files: Files,
+  { path, mode, empty }: Skeleton,
+): Promise<readonly string[] | null> {
   const isUntouched =
     files.stamp(path)?.mode === mode &&
     [...empty].every(([name, made]) => isEmptyStill(files, `${path}/${name}`, made));
   if (!isUntouched) {
     await files.remove(path);
-    return false;
+    return null;
   }
+  const emptied: string[] = [];
   for (const name of files.list(path)) {
     if (empty.has(name)) continue;
-    if (!(await files.remove(`${path}/${name}`)).ok) return false;
+    const below = `${path}/${name}`;
+    const isEmpty = files.stamp(below)?.type === 'directory' && files.list(below).length === 0;
+    if (isEmpty) emptied.push(below);
+    else if (!(await files.remove(below)).ok) return null;
   }
-  return true;
+  return emptied;
 }
 
 /** Any file made in it, even one that is gone, would have changed its times; being empty rules out one made within the clock's grain. */

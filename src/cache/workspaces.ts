@@ -28,9 +28,19 @@ export function workspacesOf(store: Store): Workspaces {
   let numbered = 0;
   const used = new Set<Fingerprint>();
   const spare: Skeleton[] = [];
+  const emptying = new Set<Promise<void>>();
   const takeLike = (names: readonly string[]): Skeleton | null => {
     const at = spare.findIndex(({ empty }) => [...empty.keys()].join('/') === names.join('/'));
     return spare.splice(at, at < 0 ? 0 : 1)[0] ?? null;
+  };
+
+  /** What a command leaves is most often one empty directory. Where freeing its block waits for the disk, nobody waits for that. */
+  const serveAgain = async (skeleton: Skeleton, emptied: readonly string[]): Promise<void> => {
+    for (const path of emptied) {
+      // Somebody who outlived his command may have put something there meanwhile.
+      if (!(await files.removeEmpty(path)).ok && !(await files.remove(path)).ok) return;
+    }
+    spare.push(skeleton);
   };
 
   const home = async (layout: Layout) => {
@@ -84,13 +94,17 @@ export function workspacesOf(store: Store): Workspaces {
       return ok({
         path: skeleton.path,
         async dispose() {
-          if (skeleton.empty.size === 0) await files.remove(skeleton.path);
-          else if (await strip(files, skeleton)) spare.push(skeleton);
+          if (skeleton.empty.size === 0) return void (await files.remove(skeleton.path));
+          const emptied = await strip(files, skeleton);
+          if (emptied === null) return;
+          const served = serveAgain(skeleton, emptied).finally(() => emptying.delete(served));
+          emptying.add(served);
         },
       });
     },
     async close() {
       if (renewal !== null) clearInterval(renewal);
+      await Promise.all(emptying);
       // A file that is open cannot be removed from a directory of NFS.
       processes.recordIn(null);
       for (const directory of homes.values()) await files.remove(directory);

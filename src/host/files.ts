@@ -10,13 +10,12 @@ import {
   readlinkSync,
   renameSync,
   rmdirSync,
-  rmSync,
   symlinkSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { open, rm, statfs } from 'node:fs/promises';
+import { open, rm, rmdir, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { readThrough, replaceWhole, writeThrough } from './bytes.ts';
 import { copyWhole } from './copy.ts';
@@ -70,6 +69,7 @@ export const realFiles: Files = {
       }
     }),
   remove: (path) => attemptAsync('remove', path, () => remove(path)),
+  removeEmpty: (path) => attemptAsync('remove', path, () => rmdir(path)),
   async freeBytes(path) {
     try {
       const { bavail, bsize } = await statfs(path);
@@ -104,7 +104,7 @@ function makeDirectory(path: string, mode: number | undefined): void {
 async function remove(path: string): Promise<void> {
   const found = stamp(path);
   if (found === null) return;
-  if (found.type !== 'directory') return rmSync(path, { force: true });
+  if (found.type !== 'directory') return removeFile(path);
   try {
     // Node's way through its threads takes a hundred times as long for a directory with a few files.
     if (!removeSmall(path)) await rm(path, { recursive: true, force: true, maxRetries: 3 });
@@ -113,6 +113,16 @@ async function remove(path: string): Promise<void> {
     if (errno !== 'EACCES' && errno !== 'EPERM') throw error;
     unlockDirectories(path);
     await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** Node's `rm` looks at it twice more before it does the same. */
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    // Another process may have been quicker.
+    if (errnoOf(error) !== 'ENOENT') throw error;
   }
 }
 

@@ -74,6 +74,8 @@ export interface Files {
   flush(path: string): Promise<Result<void, HostFailure>>;
   /** Removes a file or a whole tree, also a read-only one; no failure when it is not there. */
   remove(path: string): Promise<Result<void, HostFailure>>;
+  /** Removes an empty directory without holding this process up: freeing its block may wait for the disk. */
+  removeEmpty(path: string): Promise<Result<void, HostFailure>>;
   realPath(path: string): string | null;
   freeBytes(path: string): Promise<number | null>;
   /** `use` gets a reader; the file is closed afterwards. */

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Cache } from '../../src/cache/cache.ts';
 import { cacheRig, must } from './cache-rig.ts';
@@ -19,6 +20,15 @@ const NAMES = ['home', 'tmp'];
 
 async function make(cache: Cache): Promise<{ readonly path: string; dispose(): Promise<void> }> {
   return must(await cache.makeWorkspace(NAMES));
+}
+
+/** The workspace whose HOME is that inode. Nobody waits for the removal that comes before: until it is done, others are made. */
+async function makeAgain(cache: Cache, home: number): ReturnType<typeof make> {
+  for (;;) {
+    const made = await make(cache);
+    if (statSync(join(made.path, 'home')).ino === home) return made;
+    await setImmediate();
+  }
 }
 
 test('a workspace has the empty directories that were asked for, and nothing else', async () => {
@@ -45,6 +55,37 @@ test('directories that nobody touched serve again, under another name', async ()
   expect(statSync(join(second.path, 'home')).ino).toBe(ino);
   expect(readdirSync(second.path, { recursive: true }).sort()).toEqual(NAMES);
   await cache.close();
+});
+
+test('an empty directory that a command leaves is gone before the workspace serves again, and when the cache closes', async () => {
+  await using rig = cacheRig();
+  const cache = await rig.open();
+  const first = await make(cache);
+  const { ino } = statSync(join(first.path, 'home'));
+  mkdirSync(join(first.path, 'work'));
+  await first.dispose();
+  const next = await makeAgain(cache, ino);
+  expect(readdirSync(next.path, { recursive: true }).sort()).toEqual(NAMES);
+  expect(existsSync(first.path)).toBe(false);
+  mkdirSync(join(next.path, 'work'));
+  await next.dispose();
+  await cache.close();
+  expect(existsSync(next.path)).toBe(false);
+});
+
+test('what a process that outlived its command puts there at the last moment, nobody gets', async () => {
+  await using rig = cacheRig();
+  const cache = await rig.open();
+  const first = await make(cache);
+  const { ino } = statSync(join(first.path, 'home'));
+  mkdirSync(join(first.path, 'work'));
+  const disposed = first.dispose();
+  writeFileSync(join(first.path, 'work/late'), 'x');
+  await disposed;
+  const next = await makeAgain(cache, ino);
+  expect(readdirSync(next.path, { recursive: true }).sort()).toEqual(NAMES);
+  await cache.close();
+  expect(existsSync(first.path)).toBe(false);
 });
 
 test('two that are in use at the same time have nothing in common', async () => {
