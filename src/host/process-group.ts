@@ -5,6 +5,9 @@ import { errnoOf } from './errno.ts';
 
 /** Sends a signal to a whole group; whether there was one. */
 export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
+  const { stackTraceLimit } = Error;
+  // After nearly every command there is none, and the stack of that error would take ten times as long as the question.
+  Error.stackTraceLimit = 0;
   try {
     process.kill(-group, signal);
     return true;
@@ -12,6 +15,8 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
     // EPERM: there is one, but it changed its user. Nothing that we can do reaches it.
     if (errnoOf(error) === null) throw error;
     return errnoOf(error) === 'EPERM';
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
@@ -85,12 +90,12 @@ function membersOf(group: number): readonly ProcessState[] | null {
 }
 
 /**
- * Kills a group that an earlier bake recorded, if it is still that one: numbers are used again. Its leader started when
- * the record says, or is gone while members of its own session are left.
+ * Kills a group that an earlier bake recorded, if it is still that one: numbers are used again. `isIt` knows its leader by
+ * when that started; or the leader is gone while members of its own session are left.
  */
-export async function killRecorded(group: number, startedAt: string): Promise<void> {
+export async function killRecorded(group: number, isIt: (startedAt: string) => boolean): Promise<void> {
   const leader = processState(group);
-  if (leader !== null && leader.startedAt !== startedAt) return;
+  if (leader !== null && !isIt(leader.startedAt)) return;
   const members = membersOf(group) ?? [];
   if (members.length === 0 || members.some((member) => member.session !== group)) return;
   signalGroup(group, 'SIGKILL');

@@ -6,6 +6,7 @@ import type { HostFailure } from '../model/failure-host.ts';
 import { fail, ok } from '../model/result.ts';
 import { onAbort } from './abort.ts';
 import { ask } from './ask.ts';
+import { realClock } from './clock.ts';
 import { errnoOf, troubleOf } from './errno.ts';
 import type { ProcessEnd, Processes, ProcessOptions } from './host.ts';
 import { identityOf, isAlive } from './identity.ts';
@@ -26,6 +27,7 @@ export function realProcesses(): Processes {
 
   const start: Processes['start'] = async (file, args, options) => {
     if (options.signal?.aborted) return fail({ ...trouble('start', file), errno: 'ECANCELED' });
+    const beforeMs = realClock.monotonicMs();
     const child = spawn(file, args, {
       cwd: options.cwd,
       env: { ...options.env },
@@ -37,7 +39,7 @@ export function realProcesses(): Processes {
     if (group === undefined) return fail(await spawnFailure(child, file, options));
     watch(group, running);
     running.add(group);
-    records.add(group);
+    records.add(group, realClock.monotonicMs() - beforeMs);
     const forget = () => {
       running.delete(group);
       unwatch(group);
@@ -73,7 +75,9 @@ export function realProcesses(): Processes {
     recordIn: records.recordIn,
     killRecorded: records.killRecorded,
     async killReleased(identity) {
-      if (isAlive(identity) === true) await killRecorded(identity.pid, identity.startedAt);
+      if (isAlive(identity) === true) {
+        await killRecorded(identity.pid, (startedAt) => startedAt === identity.startedAt);
+      }
     },
   };
 }

@@ -205,11 +205,32 @@ test('a recorded number that now belongs to another process is left alone', asyn
   const started = await processes.start('sleep', ['1000'], { cwd: '/', env });
   if (!started.ok) throw new Error('not started');
   const { pid, ended } = started.value;
-  await realHost().files.writeFile(record, `+ ${pid} 1\n+ 1 1\n+ 0 1\n+ -1 1\n+ x\n`);
+  await realHost().files.writeFile(record, `+ ${pid} 1\n+ ${pid} 1 5\n+ 1 1\n+ 0 1\n+ -1 1 1\n+ x\n`);
   await processes.killRecorded(record);
   expect(isGone(pid)).toBe(false);
   signalGroup(pid, 'SIGKILL');
   expect(await ended).toMatchObject({ signal: 'SIGKILL' });
+});
+
+test('what is recorded of a process holds the moment at which it started, and hardly more', async () => {
+  const record = join(temporary(), 'groups');
+  const { processes: own } = realHost();
+  own.recordIn(record);
+  const started = [];
+  for (let count = 0; count < 5; count++) started.push(await own.start('sleep', ['1000'], { cwd: '/', env }));
+  const lines = readFileSync(record, 'utf8').trimEnd().split('\n');
+  expect(lines).toHaveLength(started.length);
+  for (const line of lines) {
+    const [pid, earliest, latest] = line.slice(2).split(' ').map(Number);
+    // The 22nd field, counted from the name in brackets (proc(5)).
+    const at = Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19]);
+    expect(at).toBeGreaterThanOrEqual(earliest ?? Number.NaN);
+    expect(at).toBeLessThanOrEqual(latest ?? Number.NaN);
+    expect((latest ?? Number.NaN) - (earliest ?? Number.NaN)).toBeLessThan(1000);
+  }
+  await own.killRecorded(record);
+  for (const one of started) expect(one.ok && (await one.value.ended)).toMatchObject({ signal: 'SIGKILL' });
+  own.recordIn(null);
 });
 
 test('a process that has ended normally leaves no watchdog', async () => {
@@ -278,7 +299,7 @@ test('the file that lists running groups is held open only until it is let go of
   own.recordIn(record);
   await run();
   const written = readFileSync(record, 'utf8');
-  expect(written).toMatch(/^\+ (\d+) \d+\n- \1\n$/);
+  expect(written).toMatch(/^\+ (\d+) (\d+) \2\n- \1\n$/);
   expect(isOpen()).toBe(true);
   own.recordIn(null);
   expect(isOpen()).toBe(false);
