@@ -2,6 +2,7 @@
 import type { ActionResult } from '../model/action.ts';
 import { fail, ok } from '../model/result.ts';
 import type { ActionCache } from './cache.ts';
+import type { IndexEntry } from './index-entry.ts';
 import { findEntry, putEntry, removeEntry } from './index-store.ts';
 import { putSmall } from './put-small.ts';
 import { decodeResult, encodeResult, latestKey, resultKey } from './results.ts';
@@ -15,18 +16,18 @@ export function localActions(
   soundness: Soundness,
   workspaces: Pick<Workspaces, 'noteUses'>,
 ): ActionCache {
-  const read = async (key: string): Promise<ActionResult | null> => {
-    const entry = await findEntry(store, key);
-    if (entry === null) return null;
-    const bytes = await soundness.readSmall(entry.digest);
+  const read = async (entry: IndexEntry | null): Promise<ActionResult | null> => {
+    const bytes = entry === null ? null : await soundness.readSmall(entry.digest);
     return bytes === null ? null : decodeResult(bytes);
   };
   return {
     async get(fingerprint) {
-      const result = await read(resultKey(fingerprint));
+      const key = resultKey(fingerprint);
+      const entry = await findEntry(store, key);
+      const result = await read(entry);
       if (result?.fingerprint === fingerprint) return result;
-      if (result === null && !store.lookOnly && (await findEntry(store, resultKey(fingerprint))) !== null)
-        await removeEntry(store, resultKey(fingerprint));
+      // It names what cannot be read: whoever asks next need not try.
+      if (entry !== null && result === null && !store.lookOnly) await removeEntry(store, key);
       return null;
     },
 
@@ -62,6 +63,6 @@ export function localActions(
         });
     },
 
-    latest: (pipeline, action) => read(latestKey(pipeline, action)),
+    latest: async (pipeline, action) => read(await findEntry(store, latestKey(pipeline, action))),
   };
 }

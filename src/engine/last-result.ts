@@ -17,7 +17,14 @@ export async function changesSince(
   action: PlannedAction,
   manifest: Manifest,
 ): Promise<readonly string[]> {
-  const last = await lastResult(session, action);
+  return changesFrom(await lastResult(session, action), action, manifest);
+}
+
+function changesFrom(
+  last: ActionResult | null,
+  action: PlannedAction,
+  manifest: Manifest,
+): readonly string[] {
   return last === null ? [] : reasonsOfChange(action, last.manifest, manifest);
 }
 
@@ -30,8 +37,8 @@ export async function reasonsToRun(
 ): Promise<readonly string[]> {
   if (!action.cacheable) return ['`cache: false`: it runs every time'];
   const notes = [...(because.note === null ? [] : [because.note]), ...(because.isForced ? ['forced'] : [])];
-  const reasons = [...notes, ...(await changesSince(session, action, manifest))];
-  if (reasons.length > 0) return reasons;
   const last = await lastResult(session, action);
+  const reasons = [...notes, ...changesFrom(last, action, manifest)];
+  if (reasons.length > 0) return reasons;
   return [last === null ? 'never built before' : 'its result is not in the cache'];
 }

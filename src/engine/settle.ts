@@ -75,14 +75,10 @@ export class Settler {
   async settle(name: string, note: string | null = null): Promise<Settled> {
     const startedAtMs = this.#session.host.clock.nowMs();
     const prepared = await this.#preparedAction(name);
+    const unbegun = { action: this.#actionOf(name), startedAtMs, pinned: null };
     const settled = prepared.ok
       ? await this.#decide(prepared.value, startedAtMs, note)
-      : this.#failed(
-          { action: this.#actionOf(name), startedAtMs, pinned: null },
-          prepared.failure,
-          [],
-          false,
-        );
+      : this.#failed(unbegun, prepared.failure, [], false);
     this.#settled.set(name, settled);
     return settled;
   }
@@ -114,8 +110,7 @@ export class Settler {
       }
       const obstacle = await this.#materialise(prepared, options);
       if (obstacle !== null) return obstacle;
-      const isStill = this.#pin(prepared, options, taken.value).fingerprint === pinned.fingerprint;
-      if (!isStill) continue;
+      if (!this.#isStill(underway)) continue;
       const settled = await this.#asOnlyBuilder({ ...underway, note: reason });
       if (settled.failure?.code !== 'blob-missing' || rounds > MOST_ROUNDS) return settled;
       this.#suspect(prepared, options);
@@ -124,6 +119,12 @@ export class Settler {
 
   #pin(prepared: Prepared, options: OptionValues, taken: TakenInputs): Pinned {
     return pin(prepared, options, taken, (ref) => this.#artifact(ref), this.#session.host);
+  }
+
+  /** Whether its fingerprint is the same, now that what it reads has been made sure of. */
+  #isStill({ prepared, options, taken, pinned }: Underway): boolean {
+    if (prepared.action.needs.length === 0) return true;
+    return this.#pin(prepared, options, taken).fingerprint === pinned.fingerprint;
   }
 
   #artifact(ref: ArtifactRef): Artifact {
@@ -179,12 +180,8 @@ export class Settler {
       const settled = await this.#present(name);
       if (isGood(settled)) continue;
       const outcome = settled.outcome === 'cancelled' ? 'cancelled' : 'blocked';
-      return notBegun(
-        prepared.action,
-        outcome,
-        `${name} ${settled.outcome}`,
-        this.#session.host.clock.nowMs(),
-      );
+      const nowMs = this.#session.host.clock.nowMs();
+      return notBegun(prepared.action, outcome, `${name} ${settled.outcome}`, nowMs);
     }
     return null;
   }

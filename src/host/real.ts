@@ -20,7 +20,8 @@ export function realHost(): Host {
     http: realHttp,
     sockets: realSockets,
     claims: realClaims,
-    env: process.env,
+    // A copy: each look at the environment itself asks the C library.
+    env: { ...process.env },
     platform: `${process.platform}/${process.arch}`,
     hostName: hostname(),
     pid: process.pid,
