@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { type Digest, digestOfHex } from '../model/digest.ts';
 import { TO_READ } from './digest-file.ts';
 import type { DigestQueue } from './host.ts';
+import { nearPath } from './near-path.ts';
 import { workerFile } from './worker-url.ts';
 
 /** So many are hashed before others get their turn. */
@@ -97,7 +98,7 @@ interface Thread {
 /** Null when the system has no thread to give: the others do its share. */
 function startThread(file: string, share: DigestShare): Thread | null {
   try {
-    const worker = new Worker(file, { workerData: share });
+    const worker = new Worker(file, { workerData: share, trackUnmanagedFds: false });
     const ended = new Promise<void>((resolve) => {
       for (const event of ['message', 'error', 'exit']) worker.once(event, () => resolve());
     });
@@ -152,7 +153,7 @@ function digestNow(path: string, sizeBytes: number): Digest | null {
   buffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
   let descriptor: number | null = null;
   try {
-    descriptor = openSync(path, TO_READ);
+    descriptor = openSync(nearPath(path), TO_READ);
     const length = readSync(descriptor, buffer, 0, READ_BYTES, null);
     return length === sizeBytes ? digestOfHex(hash('sha256', buffer.subarray(0, length), 'hex')) : null;
   } catch {

@@ -3,6 +3,7 @@ import { lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node
 import { byCodeUnit } from '../model/json.ts';
 import { errnoOf } from './errno.ts';
 import type { Stamp } from './host.ts';
+import { nearPath } from './near-path.ts';
 
 function typeOf(stats: {
   isFile(): boolean;
@@ -14,7 +15,7 @@ function typeOf(stats: {
   return stats.isSymbolicLink() ? 'link' : 'other';
 }
 
-function stampOf(stats: Stats | undefined): Stamp | null {
+function stampOf(stats: Stats | null | undefined): Stamp | null {
   if (!stats) return null;
   return {
     type: typeOf(stats),
@@ -41,13 +42,13 @@ function orNull<T>(look: () => T): T | null {
 
 /** The stamp of what is at `path` itself; null when nothing is. */
 export function stamp(path: string): Stamp | null {
-  return orNull(() => stampOf(lstatSync(path, { throwIfNoEntry: false })));
+  return stampOf(rawStamp(nearPath(path)));
 }
 
 const NO_ERROR_WHEN_ABSENT = { throwIfNoEntry: false } as const;
 
-/** What the quick check compares of `path`, without an object of ours; null when nothing is there. */
-export function rawStamp(path: string): Pick<Stats, 'size' | 'mtimeMs' | 'ctimeMs' | 'ino'> | null {
+/** All that Node says of `path`, without an object of ours; null when nothing is there. */
+export function rawStamp(path: string): Stats | null {
   try {
     return lstatSync(path, NO_ERROR_WHEN_ABSENT) ?? null;
   } catch (error) {
