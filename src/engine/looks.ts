@@ -13,6 +13,7 @@ interface Known {
   readonly apart: ReadonlySet<string>;
   /** The directories in which those lie: in all others no name has to be looked for. */
   readonly besideApart: ReadonlySet<string>;
+  /** By the path from the root where it is below that: the very text that an input is found by is hashed once and kept once. */
   readonly seen: Map<string, Stamp | null>;
   readonly lists: Map<string, readonly string[]>;
 }
@@ -39,7 +40,8 @@ export class Looks {
     const place = this.absolute(path);
     const stamp = this.#known.files.stamp(place);
     this.#note(place);
-    if (this.#known.seen.get(place) === undefined) this.#known.seen.set(place, stamp);
+    const key = path.startsWith('/') || place === this.root ? this.#keyOf(place) : path;
+    if (!this.#known.seen.has(key)) this.#known.seen.set(key, stamp);
     return stamp;
   }
 
@@ -77,12 +79,19 @@ export class Looks {
   /** Adds what was looked at elsewhere: a tool's binary, a file of variables. */
   add(place: string, stamp: Stamp | null): void {
     this.#note(place);
-    if (!this.#known.seen.has(place)) this.#known.seen.set(place, stamp);
+    const key = this.#keyOf(place);
+    if (!this.#known.seen.has(key)) this.#known.seen.set(key, stamp);
+  }
+
+  #keyOf(place: string): string {
+    return place.startsWith(`${this.root}/`) ? place.slice(this.root.length + 1) : place;
   }
 
   /** Every absolute path looked at, with its stamp at that moment. */
   all(): ReadonlyMap<string, Stamp | null> {
-    return this.#known.seen;
+    const all = new Map<string, Stamp | null>();
+    for (const [key, stamp] of this.#known.seen) all.set(this.absolute(key), stamp);
+    return all;
   }
 }
 

@@ -84,6 +84,17 @@ describe('looks of an action', () => {
     ]);
   });
 
+  it('at the same place are one, however it is named', () => {
+    const looks = new Looks(host.files, root, []);
+    for (const path of ['in/a', join(root, 'in/a'), '', '.', root, `${root}-aside`]) looks.stamp(path);
+    looks.add(join(root, 'in/a'), null);
+    looks.add(join(root, 'in/c'), null);
+    const all = looks.all();
+    expect([...all.keys()]).toEqual([join(root, 'in/a'), root, `${root}-aside`, join(root, 'in/c')]);
+    expect(all.get(join(root, 'in/a'))).toEqual(host.files.stamp(join(root, 'in/a')));
+    expect([all.get(root)?.type, all.get(`${root}-aside`)]).toEqual(['directory', null]);
+  });
+
   it('are noted whole as long as they are few', () => {
     const looks = new Looks(host.files, root, []).noting(MOST_LOOKS);
     for (let at = 0; at < MOST_LOOKS; at++) looks.stamp(`absent-${at}`);
