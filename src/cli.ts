@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Invocation } from './commands/command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { parseArguments } from './commands/parse-arguments.ts';
+import { printFailures } from './commands/print-failures.ts';
 
 const BUG = 70;
 const INTERRUPTED = 130;
@@ -39,13 +40,8 @@ function onBug(error: unknown): void {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  if (argv[0] === '--version' || argv[0] === '-V') {
-    write(`bake ${process.env['BAKE_VERSION']}\n`);
-    return 0;
-  }
   const parsed = parseArguments(argv, COMMANDS);
   if (!parsed.ok) {
-    const { printFailures } = await import('./commands/print-failures.ts');
     return printFailures({ env: process.env, writeError }, parsed.failure);
   }
   const { command, positionals, passedOn, flags } = parsed.value;
@@ -62,7 +58,7 @@ async function main(argv: readonly string[]): Promise<number> {
     writeError,
   };
   if (command === null || flags['help'] === true) {
-    const { helpFor } = await import('./commands/help.ts');
+    const { helpFor } = await import('./commands/other-commands.ts');
     write(helpFor(command, process.stdout.columns));
     return 0;
   }

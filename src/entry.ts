@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The program's first file, all that a run with nothing to do loads: the quick check. Everything else is behind it. */
+/** The program's first file, all that a run with nothing to do loads: the quick check. Everything else but `--version` is behind it. */
 import { fstatSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArguments } from './commands/parse-arguments.ts';
@@ -50,6 +50,8 @@ function say(text: string): void {
   }
 }
 
-const said = nothingToDo(process.argv.slice(2));
+const [, , ...argv] = process.argv;
+const asksVersion = argv[0] === '--version' || argv[0] === '-V';
+const said = asksVersion ? `bake ${process.env['BAKE_VERSION']}\n` : nothingToDo(argv);
 if (said === null) void import('./cli.ts');
 else say(said);

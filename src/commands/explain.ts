@@ -1,4 +1,5 @@
 /** `bake explain <stage>`: what the fingerprint is made of, and what differs from the last result. */
+
 import { compareManifests, fieldOf } from '../engine/changes.ts';
 import { lastResult } from '../engine/last-result.ts';
 import type { PlannedStatus } from '../engine/predict.ts';
@@ -7,6 +8,7 @@ import type { JsonObject, JsonValue } from '../model/json.ts';
 import type { Style } from '../report/ansi.ts';
 import { byStage, lastOf, type StageActions, stageStatus, tellingStatus } from '../report/stages.ts';
 import type { CommandModule } from './command.ts';
+import { predicted } from './predicted.ts';
 import { printFailures } from './print-failures.ts';
 import { styleOf } from './stream-choice.ts';
 import { openProject } from './wiring.ts';
@@ -20,11 +22,11 @@ export const run: CommandModule['run'] = async (invocation) => {
     const failure = { code: 'missing-argument', argument: '<stage>', command: 'explain' } as const;
     return printFailures(invocation, [failure]);
   }
-  const predicted = await project.value.predict();
-  if (!predicted.ok) return printFailures(invocation, predicted.failure);
+  const statuses = await predicted(project.value);
+  if (!statuses.ok) return printFailures(invocation, statuses.failure);
   const explained: Explained[] = [];
   for (const target of chosen.targets) {
-    const status = predicted.value.find((one) => one.action.name === target.name) as PlannedStatus;
+    const status = statuses.value.find((one) => one.action.name === target.name) as PlannedStatus;
     explained.push({ ...status, stage: target.stage, previous: await lastResult(session, target) });
   }
   if (invocation.flags['json'] !== true) {

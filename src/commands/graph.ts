@@ -1,4 +1,5 @@
 /** `bake graph`: the stages and what each needs, with what a run would do with them; touches nothing but `--output`. */
+
 import { resolve } from 'node:path';
 import { referencesOf } from '../engine/options.ts';
 import type { PlannedStatus } from '../engine/predict.ts';
@@ -11,6 +12,7 @@ import { graphSvg } from '../report/graph/svg.ts';
 import { graphText } from '../report/graph/text.ts';
 import { renderWarning } from '../report/render-failure.ts';
 import type { CommandModule, Invocation } from './command.ts';
+import { predicted } from './predicted.ts';
 import { printFailures } from './print-failures.ts';
 import { renderSettingsOf } from './reporters.ts';
 import type { OutputStream } from './stream-choice.ts';
@@ -38,9 +40,9 @@ async function statusesOf(
   project: Project,
 ): Promise<ReadonlyMap<string, PlannedStatus>> {
   if (invocation.flags['no-status'] === true) return new Map();
-  const predicted = await project.predict();
-  if (predicted.ok) return new Map(predicted.value.map((status) => [status.action.name, status]));
-  for (const failure of predicted.failure)
+  const statuses = await predicted(project);
+  if (statuses.ok) return new Map(statuses.value.map((status) => [status.action.name, status]));
+  for (const failure of statuses.failure)
     invocation.writeError(renderWarning(failure, renderSettingsOf(invocation.env)));
   return new Map();
 }

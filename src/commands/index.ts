@@ -1,28 +1,32 @@
-/** The table of commands: their words and their code, which is loaded only when it runs. */
+/** The table of commands: their words and their code, which is loaded only when it runs, but for that of `run`. */
 import type { Command, CommandModule } from './command.ts';
+import { wholeRun } from './run-whole.ts';
 import { COMMAND_WORDS } from './words.ts';
 
 type CommandName = (typeof COMMAND_WORDS)[number]['name'];
 
+const other = async () => (await import('./other-commands.ts')).OTHER_COMMANDS;
+const kind = async () => (await import('./kind-commands.ts')).KIND_COMMANDS;
+
 const LOADERS: { readonly [name in CommandName]: () => Promise<CommandModule> } = {
   // A run with nothing to do does not come here: see src/entry.ts.
-  run: async () => ({ run: (await import('./run-whole.ts')).wholeRun }),
-  plan: () => import('./plan.ts'),
-  explain: () => import('./explain.ts'),
-  graph: () => import('./graph.ts'),
-  log: () => import('./log.ts'),
-  get: () => import('./get.ts'),
-  shell: () => import('./shell.ts'),
-  diff: () => import('./diff.ts'),
-  machine: () => import('./machine.ts'),
-  cache: () => import('./cache.ts'),
-  validate: () => import('./validate.ts'),
-  schema: () => import('./schema.ts'),
-  stages: () => import('./stages.ts'),
-  init: () => import('./init.ts'),
-  doctor: () => import('./doctor.ts'),
-  completion: () => import('./completion.ts'),
-  help: () => import('./help.ts'),
+  run: async () => ({ run: wholeRun }),
+  plan: async () => ({ run: (await other()).plan }),
+  explain: async () => ({ run: (await other()).explain }),
+  graph: async () => ({ run: (await other()).graph }),
+  log: async () => ({ run: (await other()).log }),
+  get: async () => ({ run: (await other()).get }),
+  shell: async () => ({ run: (await kind()).shell }),
+  diff: async () => ({ run: (await kind()).diff }),
+  machine: async () => ({ run: (await other()).machine }),
+  cache: async () => ({ run: (await other()).cache }),
+  validate: async () => ({ run: (await other()).validate }),
+  schema: async () => ({ run: (await kind()).schema }),
+  stages: async () => ({ run: (await kind()).stages }),
+  init: async () => ({ run: (await other()).init }),
+  doctor: async () => ({ run: (await other()).doctor }),
+  completion: async () => ({ run: (await other()).completion }),
+  help: async () => ({ run: (await other()).help }),
 };
 
 export const COMMANDS: readonly Command[] = COMMAND_WORDS.map((words) => ({

@@ -30,7 +30,7 @@ export const run: CommandModule['run'] = async (invocation) => {
 };
 
 /** Two commands, one after the other, that need no files: enough to see what is run, what is not, and why. */
-export function starterPipeline(name: string): string {
+function starterPipeline(name: string): string {
   return `# A first pipeline. \`bake run\` builds it; run it again and nothing is done; change a line and see what is.
 bake: 1
 name: "${name}"

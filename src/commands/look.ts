@@ -1,4 +1,5 @@
 /** What a machine needs that is started to look into a disk of the cache: which disk, with what hardware and login, in whose surroundings. */
+
 import type { Cache } from '../cache/cache.ts';
 import { openCache } from '../cache/local.ts';
 import { fixedEnvironment, passedVariables, secretsOf } from '../engine/environment.ts';
@@ -19,6 +20,7 @@ import {
   standAt,
 } from '../stages/machine/standing.ts';
 import type { Invocation } from './command.ts';
+import { predicted } from './predicted.ts';
 import type { Project } from './wiring.ts';
 
 const DISK = 'disk';
@@ -48,9 +50,9 @@ export async function diskToLookInto(project: Project): Promise<Result<Look, rea
       { code: 'stage-refused', problem, hint: 'name one cell of the matrix: `image[arch=amd64]`' },
     ]);
   }
-  const predicted = await project.predict();
-  if (!predicted.ok) return predicted;
-  const current = new Map(predicted.value.map((one) => [one.action.name, one.result]));
+  const statuses = await predicted(project);
+  if (!statuses.ok) return statuses;
+  const current = new Map(statuses.value.map((one) => [one.action.name, one.result]));
   const resultOf = async (one: PlannedAction): Promise<ActionResult | null> =>
     current.get(one.name) ?? (await lastResult(session, one));
   const result = await resultOf(action);

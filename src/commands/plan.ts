@@ -1,4 +1,5 @@
 /** `bake plan`: what a run would do and why; touches nothing. */
+
 import type { PlannedStatus } from '../engine/predict.ts';
 import type { JsonObject } from '../model/json.ts';
 import { byCodeUnit } from '../model/json.ts';
@@ -8,6 +9,7 @@ import { formatDuration } from '../report/format.ts';
 import { byStage, lastOf, type StageActions, stageStatus, tellingStatus } from '../report/stages.ts';
 import { padEnd } from '../report/width.ts';
 import type { CommandModule, Invocation } from './command.ts';
+import { predicted } from './predicted.ts';
 import { printFailures } from './print-failures.ts';
 import { styleOf } from './stream-choice.ts';
 import { openProject } from './wiring.ts';
@@ -15,12 +17,12 @@ import { openProject } from './wiring.ts';
 export const run: CommandModule['run'] = async (invocation) => {
   const project = await openProject(invocation, { touch: false });
   if (!project.ok) return printFailures(invocation, project.failure);
-  const predicted = await project.value.predict();
-  if (!predicted.ok) return printFailures(invocation, predicted.failure);
+  const statuses = await predicted(project.value);
+  if (!statuses.ok) return printFailures(invocation, statuses.failure);
   const text =
     invocation.flags['json'] === true
-      ? `${JSON.stringify(planJson(project.value.plan.name, predicted.value), null, 2)}\n`
-      : planText(predicted.value, styleOf(invocation.env, process.stdout), isVerbose(invocation));
+      ? `${JSON.stringify(planJson(project.value.plan.name, statuses.value), null, 2)}\n`
+      : planText(statuses.value, styleOf(invocation.env, process.stdout), isVerbose(invocation));
   invocation.write(text);
   return 0;
 };

@@ -1,8 +1,10 @@
 /** Chooses who tells the user about a run: by flags, by where the output goes, and by what the environment asks for. */
+
 import { resolve } from 'node:path';
 import type { Host } from '../host/host.ts';
 import type { Event, Reporter } from '../model/event.ts';
 import type { Verbosity } from '../report/plain.ts';
+import { plainReporter } from '../report/plain.ts';
 import type { RenderSettings } from '../report/render-failure.ts';
 import { renderWarning } from '../report/render-failure.ts';
 import type { Terminal } from '../report/terminal.ts';
@@ -76,7 +78,6 @@ async function makeMainReporter(
       return liveReporter({ terminal, stdout: process.stdout, stderr: process.stderr, now, signal });
     }
     case 'plain': {
-      const { plainReporter } = await import('../report/plain.ts');
       const summaryFile = env['GITHUB_STEP_SUMMARY'];
       return plainReporter({
         terminal,

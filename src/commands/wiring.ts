@@ -1,4 +1,5 @@
 /** Puts the parts together for one command: host, plan, cache, state, and the engine over them. */
+
 import { dirname, resolve } from 'node:path';
 import type { Cache } from '../cache/cache.ts';
 import { layoutOf } from '../cache/layout.ts';
@@ -7,7 +8,6 @@ import { Shelf } from '../engine/live-shelf.ts';
 import type { StoredLockFile } from '../engine/lock-file.ts';
 import { openLockFile } from '../engine/lock-file.ts';
 import { Looks } from '../engine/looks.ts';
-import type { PlannedStatus } from '../engine/predict.ts';
 import type { Prepared } from '../engine/prepare.ts';
 import { prepareActions } from '../engine/prepare.ts';
 import type { Session } from '../engine/session.ts';
@@ -23,6 +23,7 @@ import { fail, ok } from '../model/result.ts';
 import type { Selection } from '../pipeline/select.ts';
 import { selectActions } from '../pipeline/select.ts';
 import type { StageRunner } from '../stages/kind.ts';
+import { commandRunner } from '../stages/run-command.ts';
 import { cacheDirectoryOf } from './cache-dir.ts';
 import type { Invocation } from './command.ts';
 import type { LoadedPlan } from './compiled-plan.ts';
@@ -49,8 +50,6 @@ export interface Project {
   readonly groundKey: string;
   /** Settles all that can be settled of actions before anything runs. */
   prepare(actions: readonly PlannedAction[]): Promise<Result<readonly Prepared[], readonly Failure[]>>;
-  /** What a run would do; see `predictActions`. */
-  predict(): Promise<Result<readonly PlannedStatus[], readonly Failure[]>>;
 }
 
 export interface ProjectOptions {
@@ -125,7 +124,7 @@ interface Parts {
 }
 
 async function assemble(invocation: Invocation, parts: Parts): Promise<Project> {
-  const { host, plan, cache, chosen, lock } = parts;
+  const { host, plan, cache, lock } = parts;
   const checkoutDirectory = cache.checkoutDirectory(plan.root);
   const state = await readState(host.files, checkoutDirectory);
   const looks = new Looks(host.files, plan.root, apartFrom(plan, parts.cacheDir));
@@ -166,20 +165,7 @@ async function assemble(invocation: Invocation, parts: Parts): Promise<Project> 
     const saved = await lock.save();
     return saved.ok ? prepared : fail([saved.failure]);
   };
-  return {
-    ...parts,
-    session,
-    tools,
-    isForced,
-    prepare,
-    async predict() {
-      const prepared = await prepare(chosen.actions);
-      if (!prepared.ok) return prepared;
-      const { predictActions } = await import('../engine/predict.ts');
-      const predicted = await predictActions(session, prepared.value, isForced);
-      return predicted.ok ? predicted : fail([predicted.failure]);
-    },
-  };
+  return { ...parts, session, tools, isForced, prepare };
 }
 
 /** The files that planning reads and what they lead to, with their stamps. */
@@ -225,14 +211,9 @@ function splitTargets(plan: Plan, targets: readonly string[], split: boolean) {
   return { targets: [target.slice(0, dot)], output: target.slice(dot + 1) };
 }
 
-/** Asking the loader of modules for what it has loaded already takes 60 µs, for each command. */
-let loadedCommandRunner: Promise<StageRunner> | null = null;
-
 /** Options were validated when the pipeline was planned: to run a command, no other kind and no schema has to be loaded. */
 async function runnerOf(kind: string): Promise<StageRunner> {
-  if (kind !== 'run') return kindOf(kind);
-  loadedCommandRunner ??= import('../stages/run-command.ts').then(({ commandRunner }) => commandRunner);
-  return loadedCommandRunner;
+  return kind === 'run' ? commandRunner : kindOf(kind);
 }
 
 async function kindOf(name: string) {
