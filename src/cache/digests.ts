@@ -12,6 +12,8 @@ export async function digestsOf(
   stamps: ReadonlyMap<string, Stamp>,
   placeOf: (name: string) => string,
 ): Promise<Result<readonly Digest[], HostFailure>> {
+  // A command without inputs need not look for a memo that is most often not there yet.
+  if (stamps.size === 0) return ok([]);
   const { recall, remember } = await memo.remembered();
   const digests: (Digest | null)[] = [];
   const unknown: { readonly at: number; readonly path: string; readonly stamp: Stamp }[] = [];

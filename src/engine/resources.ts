@@ -39,6 +39,10 @@ export class ResourcePool {
         resolve(null);
         return;
       }
+      if (this.#queue.length === 0 && this.#isFree(wants)) {
+        resolve(this.#take(wants));
+        return;
+      }
       const give = () => {
         signal.removeEventListener('abort', leave);
         resolve(this.#take(wants));
@@ -62,8 +66,16 @@ export class ResourcePool {
     };
   }
 
+  #isFree(wants: Resources): boolean {
+    return this.#running === 0 || this.lacks(wants) === null;
+  }
+
   #take(wants: Resources): () => void {
     const { cpu, memoryBytes } = this.#within(wants);
+    this.#cpu -= cpu;
+    this.#memory -= memoryBytes;
+    if (wants.kvm) this.#kvm = false;
+    this.#running++;
     return () => {
       this.#cpu += cpu;
       this.#memory += memoryBytes;
@@ -75,12 +87,7 @@ export class ResourcePool {
 
   #serve(): void {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-      if (this.#running > 0 && this.lacks(next.wants) !== null) return;
-      const { cpu, memoryBytes } = this.#within(next.wants);
-      this.#cpu -= cpu;
-      this.#memory -= memoryBytes;
-      if (next.wants.kvm) this.#kvm = false;
-      this.#running++;
+      if (!this.#isFree(next.wants)) return;
       this.#queue.shift();
       next.start();
     }
