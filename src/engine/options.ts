@@ -30,8 +30,22 @@ export interface References {
   readonly files: readonly string[];
 }
 
+const knownReferences = new WeakMap<
+  PlannedAction,
+  { readonly options: OptionValues; readonly found: References }
+>();
+
 /** What the options, those that enter no fingerprint included, and the environment of an action refer to. */
 export function referencesOf(action: PlannedAction, options: OptionValues): References {
+  const known = knownReferences.get(action);
+  // Asked four times on the way of each action, always with the same options once they are pinned.
+  if (known?.options === options) return known.found;
+  const found = findReferences(action, options);
+  knownReferences.set(action, { options, found });
+  return found;
+}
+
+function findReferences(action: PlannedAction, options: OptionValues): References {
   const artifacts = new Map<string, ArtifactRef>();
   const staged = new Map<string, ArtifactRef>();
   const files = new Set<string>();
