@@ -81,6 +81,7 @@ function startSpans(): (group: number, withinMs: number) => Span | null {
   let agree: boolean | null = null;
   return (group, withinMs) => {
     const now = agree === false ? null : uptime();
+    if (now === null) agree = false;
     const span = now === null ? null : { earliest: now - Math.ceil(withinMs / TICK_MS) - 1, latest: now };
     if (agree === true && span !== null) return span;
     const startedAt = processState(group)?.startedAt;
