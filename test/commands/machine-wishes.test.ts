@@ -38,10 +38,11 @@ describe('a machine whose work failed', () => {
       const ask = afterFailureBy({ flags: { 'on-error': 'ask' }, env: process.env, signal: signal.signal } as never);
       const failure = ${JSON.stringify(FAILURE)} as const;
       if (process.argv[2] === 'early') {
-        console.log('pid ' + process.pid + ':');
         // Signals alone keep no process alive.
         const waiting = setInterval(() => undefined, 60_000);
-        await new Promise((done) => process.once('SIGUSR2', done));
+        const told = new Promise((done) => process.once('SIGUSR2', done));
+        console.log('pid ' + process.pid + ':');
+        await told;
         clearInterval(waiting);
         process.once('SIGUSR2', () => aboveQuestion(() => console.log('news')));
       }
