@@ -4,7 +4,7 @@ import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { throwAwayDisk } from './images/bootable-disk.ts';
 import { defineStage, type StageContext } from './kind.ts';
-import { bootMachine, loginOf } from './machine/boot.ts';
+import { bootMachine, loginOf, passwordOf } from './machine/boot.ts';
 import { type Guest, logIn } from './machine/guest.ts';
 import { hardwareOptions, sshOptions, sshProblems, UNHASHED_MACHINE_OPTIONS } from './machine/options.ts';
 import { artifact } from './options.ts';
@@ -87,10 +87,9 @@ stages:
     if (!machine.ok) return machine;
     const startedMs = clock.monotonicMs();
     try {
-      const { timeout, password, password_from: from } = given.ssh;
       const guest = await logIn(context, machine.value, login.value, {
-        timeoutMs: timeout,
-        password: password ?? (from === undefined ? undefined : context.env[from]) ?? null,
+        timeoutMs: given.ssh.timeout,
+        password: passwordOf(given.ssh, context),
       });
       if (!guest.ok) return guest;
       const judged = await judge(given, context, guest.value, clock.monotonicMs() - startedMs);

@@ -122,6 +122,11 @@ export async function loginOf(
   return method.ok ? await prepareLogin(machine, ssh.user, method.value, directory) : method;
 }
 
+/** The password of a login; null with a key. */
+export function passwordOf(ssh: SshOptions, { env }: Pick<StageContext, 'env'>): string | null {
+  return ssh.password ?? (ssh.password_from === undefined ? null : (env[ssh.password_from] ?? null));
+}
+
 function methodOf(context: InputContext, ssh: SshOptions): Result<LoginMethod, Failure> {
   if (ssh.private_key) return ok({ type: 'private-key', path: context.input(ssh.private_key).path });
   if (ssh.password !== undefined) return ok({ type: 'password', password: ssh.password });

@@ -19,6 +19,8 @@ export interface Guest {
   run(command: string, during: string, options?: RunOptions): Promise<Result<GuestEnd, Failure>>;
   /** The same as root, through sudo where the user is another. */
   runAsRoot(script: string, during: string, options?: RunOptions): Promise<Result<GuestEnd, Failure>>;
+  /** A command line of the guest's shell with which root runs a script, and what it reads. */
+  asRoot(script: string): RootCommand;
   /** The id of the guest's present boot; null when it cannot be asked. */
   bootId(): Promise<string | null>;
   /**
@@ -30,6 +32,11 @@ export interface Guest {
     before: string | null,
     timeoutMs: number,
   ): Promise<Result<void, Failure>>;
+}
+
+interface RootCommand {
+  readonly command: string;
+  readonly options: Pick<RunOptions, 'input'>;
 }
 
 /** Waits for the login. `password` is for sudo. */
@@ -52,6 +59,13 @@ export async function logIn(
 
   const run: Guest['run'] = (command, during, runOptions = {}) =>
     machine.during(during, (signal) => ssh.run(command, { ...runOptions, signal }));
+  const asRoot = (script: string): RootCommand => {
+    if (login.user === 'root') return { command: script, options: {} };
+    const quoted = quoteWord(script);
+    return options.password === null
+      ? { command: `sudo -n sh -c ${quoted}`, options: {} }
+      : { command: `sudo -S -p '' sh -c ${quoted}`, options: { input: `${options.password}\n` } };
+  };
   const bootId = async (): Promise<string | null> => {
     const answer = await run(BOOT_ID, 'while it was asked for its boot id', {
       quiet: true,
@@ -73,12 +87,10 @@ export async function logIn(
     machine,
     ssh: () => ssh,
     run,
-    runAsRoot: (script, during, runOptions = {}) => {
-      if (login.user === 'root') return run(script, during, runOptions);
-      const quoted = quoteWord(script);
-      return options.password === null
-        ? run(`sudo -n sh -c ${quoted}`, during, runOptions)
-        : run(`sudo -S -p '' sh -c ${quoted}`, during, { ...runOptions, input: `${options.password}\n` });
+    asRoot,
+    runAsRoot(script, during, runOptions = {}) {
+      const { command, options } = asRoot(script);
+      return run(command, during, { ...runOptions, ...options });
     },
     bootId,
     async logInAgain(until, before, timeoutMs) {
@@ -134,9 +146,11 @@ export async function shutDown(
   if (!waits) machine.phase('shutting down');
   const command = shutdown.command ?? 'poweroff';
   if (shutdown.by === 'acpi') await pressPowerButton(machine);
-  else if (shutdown.by === 'command') {
+  else if (shutdown.by === 'command' && guest !== null) {
+    const asGiven: RootCommand = { command, options: {} };
+    const words = shutdown.command === undefined ? guest.asRoot(command) : asGiven;
     // The connection may be cut before the command's status arrives, so only what happens to the machine counts.
-    void guest?.ssh().run(guest.ssh().user === 'root' || shutdown.command ? command : `sudo -n ${command}`);
+    void guest.ssh().run(words.command, words.options);
   }
   const asked = {
     guest: 'nobody: the guest was to power off by itself',

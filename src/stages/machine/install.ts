@@ -11,7 +11,7 @@ import type { Failure } from '../../model/failure.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import type { StageContext, StageReturn } from '../kind.ts';
 import type { InstallOptions } from '../qemu-install.ts';
-import { chooseAccelerator } from './boot.ts';
+import { chooseAccelerator, passwordOf } from './boot.ts';
 import { type Guest, logIn, shutDown } from './guest.ts';
 import { MarkWatch } from './mark-watch.ts';
 import { fittingMarks, installFacts, type Mark } from './marks.ts';
@@ -133,8 +133,9 @@ async function untilInstalled(
   if (login && options.ssh) {
     // A connection of bake's own would be lost at a mark, and what it does is done again anyway.
     await watch?.stop();
-    const { timeout, password = null } = options.ssh;
-    const entered = await logIn(context, machine, login, { timeoutMs: timeout, password });
+    const password = passwordOf(options.ssh, context);
+    const timeoutMs = options.ssh.timeout;
+    const entered = await logIn(context, machine, login, { timeoutMs, password });
     if (!entered.ok) return entered;
     guest = entered.value;
     const worked = await workInGuest(options, context, guest);

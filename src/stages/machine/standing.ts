@@ -27,6 +27,7 @@ import {
   hardwareFacts,
   type InputContext,
   loginOf,
+  passwordOf,
   shapeOf,
 } from './boot.ts';
 import { type Guest, logIn } from './guest.ts';
@@ -242,7 +243,10 @@ async function goOn(
 ): Promise<Result<Guest, string>> {
   await machine.qmp.command('cont');
   const timeoutMs = Math.min(options.ssh.timeout, RESUME_LIMIT_MS);
-  const guest = await logIn(context, machine, login, { timeoutMs, password: passwordOf(options, context) });
+  const guest = await logIn(context, machine, login, {
+    timeoutMs,
+    password: passwordOf(options.ssh, context),
+  });
   if (!guest.ok)
     return fail(guest.failure.code === 'ssh-not-ready' ? 'it does not let us in' : guest.failure.code);
   const problem = await wake(context, machine, guest.value, options, session);
@@ -301,7 +305,7 @@ async function fromDisk(
   const machine = await start(options, context, accelerator, site, login.value, false);
   if (!machine.ok) return machine;
   const timeoutMs = options.ssh.timeout;
-  const password = passwordOf(options, context);
+  const password = passwordOf(options.ssh, context);
   const guest = await logIn(site.context, machine.value, login.value, { timeoutMs, password });
   if (guest.ok) return ok(new Standing(site, machine.value, guest.value, login.value, kind));
   await machine.value.end();
@@ -325,10 +329,6 @@ async function start(
     incoming,
     serialLog: join(directory, 'serial.log'),
   });
-}
-
-function passwordOf({ ssh }: StandingOptions, { env }: Pick<StageContext, 'env'>): string | null {
-  return ssh.password ?? (ssh.password_from ? (env[ssh.password_from] ?? null) : null);
 }
 
 /** A directory for a machine, with an overlay on the layers of the disk. */
