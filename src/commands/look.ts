@@ -11,6 +11,7 @@ import type { Failure } from '../model/failure.ts';
 import type { ArtifactRef, PlannedAction } from '../model/plan.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { byStage, lastOf } from '../report/stages.ts';
+import { nativePaths } from '../stages/images/bootable-disk.ts';
 import type { StagedInput } from '../stages/kind.ts';
 import { defaultMachine } from '../stages/machine/options.ts';
 import {
@@ -199,7 +200,12 @@ export async function withLookMachine<T>(
   if (!scratch.ok) return scratch;
   try {
     const place = { cache: cache.value, scratch: scratch.value.path, say };
-    const standing = await standAt(look.options, lookContext(invocation, project, look, place));
+    const context = lookContext(invocation, project, look, place);
+    const native = await nativeInput(context, look);
+    if (!native.ok) return native;
+    const input: typeof context.input = (option) =>
+      option === look.options.disk ? native.value : context.input(option);
+    const standing = await standAt(look.options, { ...context, input });
     if (!standing.ok) return standing;
     try {
       return await use(standing.value);
@@ -210,4 +216,11 @@ export async function withLookMachine<T>(
     await scratch.value.dispose();
     await cache.value.close();
   }
+}
+
+/** The disk in a form that a machine can start from: a VMDK, or the first disk of an OVA, is converted. */
+async function nativeInput(context: StandingContext, look: Look): Promise<Result<StagedInput, Failure>> {
+  const disk = context.input(look.options.disk);
+  const layers = await nativePaths(context, disk);
+  return layers.ok ? ok({ ...disk, layers: layers.value }) : layers;
 }

@@ -84,7 +84,8 @@ function chainName(layers: readonly DiskLayer[]): string {
   return `json:${JSON.stringify(layersNode(layers, 'read'))}`;
 }
 
-async function qemuImg(
+/** Runs qemu-img; what it said is in the log if it failed. */
+export async function qemuImg(
   context: ImageContext,
   args: readonly string[],
   onLine?: (line: string) => void,

@@ -1,7 +1,7 @@
 /** A disk that a machine can start from without changing it: its layers, and an overlay that is thrown away. */
 import { foreignFormat } from '../../formats/disk-magic.ts';
 import { findInTar } from '../../formats/tar.ts';
-import { createDisk, diskLayer, virtualSize } from '../../machine/disk-image.ts';
+import { createDisk, diskLayer, type ImageContext, qemuImg, virtualSize } from '../../machine/disk-image.ts';
 import type { DiskLayer } from '../../machine/shape.ts';
 import type { Failure } from '../../model/failure.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
@@ -28,10 +28,10 @@ export async function throwAwayDisk(
   return made.ok ? ok([...layers, overlay]) : made;
 }
 
-/** Files that a machine reads as they are: qcow2 and raw. All else is converted in the scratch directory. */
-async function nativePaths(
-  context: StageContext,
-  input: StagedInput,
+/** Files that a machine reads as they are, lowest first: qcow2 and raw. All else is converted in the scratch directory. */
+export async function nativePaths(
+  context: ImageContext & Pick<StageContext, 'scratch' | 'progress'>,
+  input: Pick<StagedInput, 'path' | 'layers'>,
 ): Promise<Result<readonly string[], Failure>> {
   const { path } = input;
   const looked = await context.host.files.withReader(path, async (source) => ({
@@ -50,7 +50,7 @@ async function nativePaths(
   const name = `json:${JSON.stringify({ driver: format ?? 'vmdk', file: inside ?? file })}`;
   const native = `${context.scratch}/disk.qcow2`;
   context.progress('reading the disk');
-  const converted = await context.exec('qemu-img', ['convert', '-O', 'qcow2', name, native]);
+  const converted = await qemuImg(context, ['convert', '-O', 'qcow2', name, native]);
   if (converted.ok) return ok([native]);
   return member === null
     ? converted

@@ -33,8 +33,8 @@ export async function withDisk<T>(
 
 /** Makes sure that a disk reaches for no file outside of its layers, before a program gets it that would follow. */
 export async function checkSelfContained(
-  context: StageContext,
-  input: StagedInput,
+  context: Pick<StageContext, 'host' | 'signal'>,
+  input: Pick<StagedInput, 'path' | 'layers'>,
 ): Promise<Result<void, Failure>> {
   const tried = await tryDisk<void>(context, input.layers, () => Promise.resolve(ok(undefined)));
   if (!('reason' in tried)) return tried;
@@ -55,12 +55,12 @@ export function imageName(layers: readonly string[]): string {
   return `json:${JSON.stringify(chain)}`;
 }
 
-function unusable(input: StagedInput, problem: DiskProblem): Failure {
+function unusable(input: Pick<StagedInput, 'path'>, problem: DiskProblem): Failure {
   return { code: 'disk-unusable', path: input.path, problem: `it has ${problem.problem}` };
 }
 
 async function tryDisk<T>(
-  context: StageContext,
+  context: Pick<StageContext, 'host' | 'signal'>,
   layers: readonly string[],
   use: (disk: DiskSource) => Promise<Result<T, Failure>>,
 ): Promise<Result<T, Failure> | DiskProblem> {
