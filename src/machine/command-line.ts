@@ -26,7 +26,7 @@ export function commandLine(shape: MachineShape, wiring: Wiring): readonly strin
     ...firmwareArguments(shape.firmware),
     ...kernelArguments(shape),
     ...shape.disks.flatMap(diskArguments),
-    ...shape.cdroms.flatMap((path, index) => cdromArguments(path, index, shape.disks.length)),
+    ...cdromsArguments(shape),
     // Bound to loopback and a port of the OS's choosing, which QMP tells: no race for a free one, no machine on the LAN.
     ...['-netdev', 'user,id=net0,hostfwd=tcp:127.0.0.1:0-:22'],
     ...['-device', `${shape.netDevice},netdev=net0,mac=52:54:00:12:34:56,romfile=`],
@@ -135,7 +135,19 @@ function diskArguments(disk: Disk, index: number): readonly string[] {
   ];
 }
 
-function cdromArguments(path: string, index: number, disks: number): readonly string[] {
+function cdromsArguments(shape: MachineShape): readonly string[] {
+  const { cdroms, disks } = shape;
+  // UEFI that is handed a kernel never wakes up the IDE controller of `pc`, and no Linux finds a CD there afterwards.
+  const isAsleep = shape.machineType === 'pc' && shape.firmware.type === 'uefi' && shape.kernel !== null;
+  const controller = isAsleep && cdroms.length > 0 ? ['-device', 'ich9-ahci,id=cds'] : [];
+  const place = (index: number) => (isAsleep ? `,bus=cds.${index}` : '');
+  return [
+    ...controller,
+    ...cdroms.flatMap((path, index) => cdromArguments(path, index, place(index), disks.length)),
+  ];
+}
+
+function cdromArguments(path: string, index: number, place: string, disks: number): readonly string[] {
   return [
     ...blockdev({
       driver: 'raw',
@@ -143,7 +155,7 @@ function cdromArguments(path: string, index: number, disks: number): readonly st
       'read-only': true,
       file: { driver: 'file', filename: path, 'read-only': true },
     }),
-    ...['-device', `ide-cd,drive=cd${index},bootindex=${disks + index + 1}`],
+    ...['-device', `ide-cd${place},drive=cd${index},bootindex=${disks + index + 1}`],
   ];
 }
 

@@ -73,7 +73,14 @@ const options = z.strictObject({
   marks: z
     .array(
       z.strictObject({
-        name: z.string().min(1).max(64).describe('What the log calls it'),
+        name: z
+          .string()
+          .min(1)
+          .max(64)
+          .refine((name) => !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name), {
+            error: 'expected a name without control characters: it is a part of a line of the log',
+          })
+          .describe('What the log calls it'),
         serial: z.string().describe('Regular expression'),
       }),
     )
@@ -195,7 +202,7 @@ function checkOptions(given: InstallOptions) {
   if (given.kernel === undefined && given.append !== '') refuse(['append'], '`append` needs `kernel`');
   // The list is typed as one text, so a problem belongs to the whole of it.
   for (const problem of bootCommandProblems(given.boot_command.join(''))) refuse(['boot_command'], problem);
-  problems.push(...textProblems(given));
+  problems.push(...textProblems(given), ...diskProblems(given));
   if (given.ssh) problems.push(...sshProblems(given.ssh));
   else {
     if (given.run.length > 0) refuse(['run'], '`run` needs `ssh`');
@@ -205,6 +212,28 @@ function checkOptions(given: InstallOptions) {
   if (given.shutdown.command !== undefined && given.shutdown.by !== 'command')
     refuse(['shutdown', 'command'], '`command` needs `by: command`');
   return problems;
+}
+
+/** What the interface of the disk does not go together with. */
+function diskProblems({ disk_interface, kernel, firmware, machine_type, marks, checkpoint }: InstallOptions) {
+  if (disk_interface === 'nvme' && marks.length > 0 && checkpoint)
+    return [
+      {
+        path: ['marks'],
+        problem:
+          'QEMU cannot save a machine with an NVMe disk: take another `disk_interface`, or leave `marks` out',
+      },
+    ];
+  const isIdeAsleep = kernel !== undefined && firmware === 'uefi' && machine_type === 'pc';
+  if (disk_interface === 'ide' && isIdeAsleep)
+    return [
+      {
+        path: ['disk_interface'],
+        problem:
+          'UEFI that is handed a `kernel` never wakes up the IDE controller of `pc`: take `sata`, or `machine_type: q35`',
+      },
+    ];
+  return [];
 }
 
 /** What is wrong with the texts that are looked for on the console. */

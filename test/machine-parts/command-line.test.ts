@@ -212,3 +212,22 @@ describe('properties that matter', () => {
     expect(commandLine({ ...SHAPE, disks: [{ layers, interface: kind }] }, WIRING)).toContain(device);
   });
 });
+
+test('UEFI that is handed a kernel gets its CDs where it need not wake anything up', () => {
+  const uefi = { type: 'uefi', code: '/ovmf/CODE.fd', variables: '/w/efivars.fd' } as const;
+  const kernel = { path: '/w/vmlinuz', initrd: null, append: '' };
+  const drives = (shape: Partial<MachineShape>) =>
+    commandLine({ ...SHAPE, firmware: uefi, kernel, ...shape }, WIRING).filter((word) =>
+      /^ide-cd|ahci/.test(word),
+    );
+  expect(drives({ machineType: 'pc' })).toEqual([
+    'ich9-ahci,id=cds',
+    'ide-cd,bus=cds.0,drive=cd0,bootindex=2',
+    'ide-cd,bus=cds.1,drive=cd1,bootindex=3',
+  ]);
+  expect(drives({ machineType: 'pc', cdroms: [] })).toEqual([]);
+  const plain = ['ide-cd,drive=cd0,bootindex=2', 'ide-cd,drive=cd1,bootindex=3'];
+  expect(drives({ machineType: 'q35' })).toEqual(plain);
+  expect(drives({ machineType: 'pc', kernel: null })).toEqual(plain);
+  expect(drives({ machineType: 'pc', firmware: { type: 'bios' } })).toEqual(plain);
+});

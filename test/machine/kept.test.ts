@@ -168,3 +168,52 @@ test('the machine of a failed step can be entered with the key that was kept', a
   expect(never.code).toBe(1);
   expect(never.stderr).toContain('no-result');
 });
+
+const PASSWORD = 'two wörds';
+
+/** An NVMe disk cannot be saved in a machine's memory; behind SATA the same disk can. */
+const WITH_PASSWORD = `bake: 1
+name: password
+stages:
+  base:
+    uses: provision
+    with:
+      disk: base.qcow2
+      memory: 512MiB
+      disk_interface: nvme
+      steps:
+        - name: user
+          shell: |
+            useradd --create-home ops
+            echo 'ops:${PASSWORD}' | chpasswd
+            echo 'ops ALL=(ALL) ALL' > /etc/sudoers.d/ops
+            echo 'PasswordAuthentication yes' > /etc/ssh/sshd_config.d/password.conf
+            test -b /dev/nvme0n1
+  web:
+    uses: provision
+    with:
+      disk: \${{ stages.base.outputs.disk }}
+      memory: 512MiB
+      disk_interface: sata
+      ssh: { user: ops, password_from: OPS_PASSWORD }
+      steps:
+        - { name: one, shell: "id -un > /root/one; test -b /dev/sda" }
+    secrets: [OPS_PASSWORD]
+`;
+
+test('a user with a password provisions through sudo, powers off, and is looked into', async () => {
+  const web = await Provisioning.make(rig, 'password');
+  web.checkout.write({ 'pipeline.yaml': WITH_PASSWORD });
+  const env = { OPS_PASSWORD: PASSWORD };
+  const built = await web.run([], env);
+  expect(built.outcomes, built.stdout).toEqual({ base: 'built', web: 'built' });
+  expect(await web.log('base@user')).toContain('QEMU cannot save a machine with an NVMe disk');
+  const command = `echo '${PASSWORD}' | sudo -S -p '' cat /root/one; id -un`;
+  const shell = await web.checkout.bake(['shell', 'web@one', '-v', '--', command], {
+    env: { ...env, BAKE_CACHE_DIR: rig.path('cache') },
+  });
+  expect(shell).toMatchObject({ code: 0, stdout: 'root\nops\n' });
+  expect(shell.stderr).toContain('resumed from the checkpoint of this disk');
+  expect(shell.stderr).not.toContain(PASSWORD);
+  expect(machinesBelow(rig.directory)).toEqual([]);
+});

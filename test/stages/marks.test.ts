@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { z } from 'zod';
 import type { CheckpointFacts } from '../../src/machine/checkpoint.ts';
 import type { Digest } from '../../src/model/digest.ts';
+import { locationOf } from '../../src/report/render-failure.ts';
 import {
   fittingMarks,
   installFacts,
@@ -15,6 +16,7 @@ import {
 } from '../../src/stages/machine/marks.ts';
 import { piecesOf } from '../../src/stages/machine/start-installer.ts';
 import { qemuInstallStage } from '../../src/stages/qemu-install.ts';
+import { planText } from '../support/plan-text.ts';
 import { stageContext, type TestContext } from '../support/stage-context.ts';
 
 type Given = z.input<typeof qemuInstallStage.options>;
@@ -190,3 +192,37 @@ test('what the console said is said again in pieces that end where something was
   expect(pieces.join('')).toBe(long);
   expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(16 * 1024);
 });
+
+test.each([
+  'one\nline 2',
+  'red \u001b[31m',
+  'tab\t',
+  'bell\u0007',
+  'turned \u202e round',
+  'separated \u2028 lines',
+  '',
+  'long'.repeat(20),
+])('a mark named %j is refused at its place, before anything runs', (name) => {
+  const marks = `[{ name: ${JSON.stringify(name)}, serial: one }]`;
+  expect(problemsOf(`marks: ${marks}`)).toEqual(['5:76 bad-value']);
+});
+
+test('what cannot be saved is refused before anything runs', () => {
+  const marks = 'marks: [{ name: "größer ✓", serial: one }]';
+  expect(problemsOf(marks)).toEqual([]);
+  expect(problemsOf(`${marks}, disk_interface: nvme`)).toEqual(['5:67 bad-value']);
+  expect(problemsOf(`${marks}, disk_interface: nvme, checkpoint: false`)).toEqual([]);
+  expect(problemsOf('kernel: k, firmware: uefi, disk_interface: ide')).toHaveLength(1);
+  expect(problemsOf('kernel: k, firmware: uefi, disk_interface: ide, machine_type: q35')).toEqual([]);
+});
+
+/** Places and codes of what is wrong with an installation that has these options, too. */
+function problemsOf(options: string): readonly string[] {
+  const text = `bake: 1\nname: a\nstages:\n  install:\n    { uses: qemu-install, with: { iso: i, disk_size: 1GiB, ${options} } }\n`;
+  const planned = planText(text);
+  const failures = planned.ok ? [] : planned.failure;
+  return failures.map((failure) => {
+    const location = locationOf(failure);
+    return `${location?.line}:${location?.column} ${failure.code}`;
+  });
+}

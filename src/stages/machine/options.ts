@@ -39,7 +39,9 @@ export const hardwareOptions = {
   disk_interface: z
     .enum(['virtio', 'virtio-scsi', 'scsi', 'sata', 'ide', 'nvme'])
     .prefault('virtio')
-    .describe('How the disk looks to the guest; `scsi` is an LSI 53C895A, for systems that know no virtio'),
+    .describe(
+      'How the disk looks to the guest; `scsi` is an LSI 53C895A, for systems that know no virtio; a machine with `nvme` cannot be saved, so it has no checkpoints and no marks',
+    ),
   net_device: z
     .enum(['virtio-net-pci', 'e1000', 'e1000e', 'rtl8139', 'vmxnet3'])
     .prefault('virtio-net-pci')

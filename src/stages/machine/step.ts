@@ -130,6 +130,10 @@ async function saveMemory(
   efivars: string | null,
 ): Promise<string | null> {
   const { files, hashing } = context.host;
+  if (standing.kind['disk_interface'] === 'nvme') {
+    context.log('no checkpoint was saved: QEMU cannot save a machine with an NVMe disk');
+    return null;
+  }
   context.log('the layer is complete; saving the memory of the machine');
   context.progress('saving the memory');
   const directory = join(context.scratch, 'checkpoint');
