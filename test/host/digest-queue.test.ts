@@ -1,6 +1,6 @@
 /** The queue of digests: threads read while more is being added, and what is not as it was seen is left to the ordinary way. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { buildProgram, startChild } from '../cache/child-program.ts';
@@ -9,7 +9,7 @@ import { buildProgram, startChild } from '../cache/child-program.ts';
 const BEGINNING = `
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { digestQueue } from './src/host/digest-queue.ts';
 const [directory] = process.argv.slice(2);
@@ -26,10 +26,12 @@ const tell = (answer) => console.log(JSON.stringify(answer));
 const hasThreads = availableParallelism() > 1;
 `;
 
-async function toldBy(source: string): Promise<unknown> {
+/** `worker`, when given, is what the threads run instead of their program. */
+async function toldBy(source: string, worker?: string): Promise<unknown> {
   const directory = mkdtempSync(join(tmpdir(), 'bake-test-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const program = await buildProgram(directory, 'queue', BEGINNING + source);
+  if (worker !== undefined) writeFileSync(join(directory, 'digest-worker.mjs'), worker);
   await using child = startChild(program, [directory]);
   const told: unknown = JSON.parse(await child.nextLine());
   expect(await child.ended).toBe(0);
@@ -109,4 +111,28 @@ addAll(0, 8_192);
 tell(queue.isUnderway() === hasThreads);
 `);
   expect(told).toBe(true);
+});
+
+test.each([
+  ['throws', 'throw new Error("broken");', 256],
+  ['ends', 'process.exit(3);', 256],
+  ['is no program', '}{', 0],
+])('what a thread took that %s has none, and nobody waits for it', async (_, death, taken) => {
+  const told = await toldBy(
+    `
+addAll(0, 10_000);
+if (hasThreads && ${taken} > 0) while (!existsSync(directory + '/taken'));
+const digests = await queue.finish();
+tell({
+  missing: digests.filter((digest) => digest === null).length,
+  wrong: digests.filter((digest, at) => digest !== null && !isRight(digest, at)).length,
+});
+`,
+    `import { writeFileSync } from 'node:fs';
+import { workerData } from 'node:worker_threads';
+Atomics.add(workerData.counts, 0, 1);
+writeFileSync(new URL('taken', import.meta.url), '');
+${death}`,
+  );
+  expect(told).toEqual({ missing: availableParallelism() > 1 ? taken : 0, wrong: 0 });
 });
