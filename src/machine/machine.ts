@@ -243,7 +243,8 @@ async function machineOf(
     stop.abort();
     // Programs that talk to the guest notice its end at once, instead of after their own time limits.
     process.kill('SIGKILL');
-    await done;
+    // Nobody is to take it for a machine that could still be kept.
+    await Promise.all([done, ended]);
     return fail(
       first.type === 'panicked'
         ? { code: 'guest-panicked', line: first.line, guest }

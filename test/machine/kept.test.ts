@@ -123,6 +123,17 @@ test('at a terminal a machine is ended by Ctrl-C and kept by a yes', async () =>
   expect(isRunning(machine.pid)).toBe(false);
 });
 
+test('a machine whose guest panicked is ended, and is not said to be kept', async () => {
+  const checkout = rig.checkout('silent');
+  checkout.write({ 'pipeline.yaml': SILENT.replace('scenario=silent', 'scenario=panic') });
+  const failed = await checkout.bake(['run', '--on-error', 'keep-vm']);
+  checkout.write({ 'pipeline.yaml': SILENT });
+  expect(failed.stdout).toContain('guest-panicked');
+  expect(failed.stdout).toContain('the machine was ended');
+  expect(failed.stdout).not.toContain('machine stop');
+  expect(machinesBelow(rig.directory)).toEqual([]);
+});
+
 test('the record of a machine that has ended by itself is removed', async () => {
   const checkout = rig.checkout('silent');
   const failed = await checkout.bake(['run', '--on-error=keep-vm']);
