@@ -144,7 +144,7 @@ function putBack(
     command,
     prepare: () => {
       rmSync(placed);
-      syncDisks(bench);
+      letDisksRest(bench);
       begin();
     },
     check: () => {
@@ -155,8 +155,10 @@ function putBack(
   };
 }
 
-function syncDisks(bench: Bench): void {
+/** What the run before wrote is on the disk, and the disk is done with it: gigabytes keep it busy for a while after `sync`. */
+function letDisksRest(bench: Bench): void {
   finish({ file: 'sync', args: [], cwd: bench.home }, bench.home);
+  letFilesAge();
 }
 
 export const restore: Suite = {
@@ -166,39 +168,50 @@ export const restore: Suite = {
     const bytes = Math.round(4 * GIB * bench.scale);
     bench.say('writing 4 GiB');
     const site = restoring(bench, bytes);
-    const { ready, summary, command } = site;
+    const { ready, placed, command } = site;
     const copy = join(bench.directory, 'copy.img');
-    const series = race(
+    const copies = race(
       [
         {
           name: 'cp --sparse=auto',
           command: { file: 'cp', args: ['--sparse=auto', ready, copy], cwd: bench.home },
           prepare: () => {
             rmSync(copy, { force: true });
-            syncDisks(bench);
+            letDisksRest(bench);
           },
           check: () => expectSame(ready, copy, bytes),
         },
         putBack(bench, 'bake run, deleted output', bytes, site),
+      ],
+      bench.runs,
+      bench.home,
+    );
+    // What was put back just now could still change within the clock's grain: bake looks twice.
+    letFilesAge();
+    const again = { ...command, args: command.args.slice(0, command.args.indexOf('--summary')) };
+    finish(again, bench.home);
+    const then = statSync(placed, { bigint: true });
+    const inPlace = race(
+      [
         {
           name: 'bake run, output in place',
-          command,
-          prepare: () => {
-            // What was put back just now could still change within the clock's grain: bake looks twice.
-            letFilesAge();
-            finish(command, bench.home);
+          command: again,
+          check: ({ stdout }) => {
+            const now = statSync(placed, { bigint: true });
+            if (!stdout.includes('nothing to do') || now.ctimeNs !== then.ctimeNs || now.ino !== then.ino)
+              throw new Error('something was done');
           },
-          check: () => expectOutcomes(summary, { fresh: 1 }),
         },
       ],
       bench.runs,
       bench.home,
     );
+    const series = [...copies, ...inPlace];
     return {
       series,
       verdicts: [ratioVerdict(series, 'bake run, deleted output', 'cp --sparse=auto', 1.1, medianOf)],
       notes: [
-        'Whole processes, start-up included; the disk is synced before each run, writing back is not waited for.',
+        'Whole processes, start-up included; before each copy the disk is synced and gets a rest. That a run itself writes back is not waited for.',
       ],
     };
   },
