@@ -104,7 +104,13 @@ if [ "$(cat node_modules/.setup-stamp 2> /dev/null)" != "$lock" ]; then
   echo "$lock" > node_modules/.setup-stamp
 fi
 
-sources=$(find src scripts/build.mjs package.json package-lock.json -type f -exec sha256sum {} + | LC_ALL=C sort | sha256sum)
+# What V8 compiled beforehand is of use to the very same version of Node alone.
+sources=$(
+  {
+    ls -lnL "$(command -v node)"
+    find src scripts/*.mjs scripts/*.cjs package.json package-lock.json -type f -exec sha256sum {} + | LC_ALL=C sort
+  } | sha256sum
+)
 if [ "$(cat lib/.setup-stamp 2> /dev/null)" != "$sources" ]; then
   say 'building the program'
   node scripts/build.mjs

@@ -50,8 +50,14 @@ function say(text: string): void {
   }
 }
 
+async function loadTheRest(): Promise<void> {
+  const { useCompiledCode } = await import('./commands/compiled-code.ts');
+  useCompiledCode(require.extensions);
+  await import('./cli.ts');
+}
+
 const [, , ...argv] = process.argv;
 const asksVersion = argv[0] === '--version' || argv[0] === '-V';
 const said = asksVersion ? `bake ${process.env['BAKE_VERSION']}\n` : nothingToDo(argv);
-if (said === null) void import('./cli.ts');
+if (said === null) void loadTheRest();
 else say(said);

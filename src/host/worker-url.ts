@@ -11,7 +11,7 @@ export function workerFile(name: string): string | null {
   const here = dirname(fileURLToPath(import.meta.url));
   // The entry lies in the bundle's root, shared code in chunks/ below it.
   for (const directory of [here, dirname(here)]) {
-    const file = join(directory, `${name}.mjs`);
+    const file = join(directory, `${name}.cjs`);
     if (existsSync(file)) return file;
   }
   return null;

@@ -29,10 +29,10 @@ export async function buildProgram(directory: string, name: string, source: stri
   await build({
     absWorkingDir: root,
     entryPoints: ['src/host/digest-worker.ts'],
-    outfile: join(directory, 'digest-worker.mjs'),
+    outfile: join(directory, 'digest-worker.cjs'),
     bundle: true,
     platform: 'node',
-    format: 'esm',
+    format: 'cjs',
     target: 'node20.17',
     logLevel: 'warning',
   });

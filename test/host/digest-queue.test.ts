@@ -31,7 +31,7 @@ async function toldBy(source: string, worker?: string): Promise<unknown> {
   const directory = mkdtempSync(join(tmpdir(), 'bake-test-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const program = await buildProgram(directory, 'queue', BEGINNING + source);
-  if (worker !== undefined) writeFileSync(join(directory, 'digest-worker.mjs'), worker);
+  if (worker !== undefined) writeFileSync(join(directory, 'digest-worker.cjs'), worker);
   await using child = startChild(program, [directory]);
   const told: unknown = JSON.parse(await child.nextLine());
   expect(await child.ended).toBe(0);
@@ -128,10 +128,10 @@ tell({
   wrong: digests.filter((digest, at) => digest !== null && !isRight(digest, at)).length,
 });
 `,
-    `import { writeFileSync } from 'node:fs';
-import { workerData } from 'node:worker_threads';
+    `const { writeFileSync } = require('node:fs');
+const { workerData } = require('node:worker_threads');
 Atomics.add(workerData.counts, 0, 1);
-writeFileSync(new URL('taken', import.meta.url), '');
+writeFileSync(__dirname + '/taken', '');
 ${death}`,
   );
   expect(told).toEqual({ missing: availableParallelism() > 1 ? taken : 0, wrong: 0 });

@@ -26,7 +26,7 @@ beforeEach(() => {
     join(directory, 'scripts/packages.txt'),
     '# use, package, why\nbuild one # why\nbuild two\ntest three\n',
   );
-  writeFileSync(join(directory, 'scripts/build.mjs'), '');
+  for (const name of ['build.mjs', 'keep-code.cjs']) writeFileSync(join(directory, 'scripts', name), '');
   writeFileSync(join(directory, 'src/cli.ts'), '1\n');
   writeFileSync(join(directory, 'installed'), 'one\n');
   tool(
@@ -110,6 +110,14 @@ it('asks npm again when the lock file has changed, and builds again when a sourc
   writeFileSync(join(directory, 'package-lock.json'), '{}\n');
   await setup('build');
   expect(calls().filter((call) => call.startsWith('npm ci'))).toHaveLength(2);
+});
+
+it('builds again for another Node, of no use to which is what V8 compiled', async () => {
+  await setup('build');
+  tool('node', '# another\necho "node $*" >> calls; mkdir -p lib');
+  await setup('build');
+  await setup('build');
+  expect(calls().filter((call) => call === 'node scripts/build.mjs')).toHaveLength(2);
 });
 
 it('lets two at once go one after the other', async () => {
