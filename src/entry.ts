@@ -51,8 +51,11 @@ function say(text: string): void {
 }
 
 async function loadTheRest(): Promise<void> {
-  const { useCompiledCode } = await import('./commands/compiled-code.ts');
-  useCompiledCode(require.extensions);
+  // Whoever asks for real names in a stack gets the files from Node, which alone can look them up in source maps.
+  if (!process.sourceMapsEnabled) {
+    const { useCompiledCode } = await import('./commands/compiled-code.ts');
+    useCompiledCode(require.extensions);
+  }
   await import('./cli.ts');
 }
 
