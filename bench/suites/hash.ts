@@ -3,12 +3,24 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeLarge, writeSmall } from '../files.ts';
 import { Trace } from '../graphs/graph.ts';
-import { finish, race, type Series } from '../measure.ts';
+import { type Contestant, finish, race, type Series } from '../measure.ts';
 import { bakeIn, expectText, letFilesAge, pipelineSite } from '../sites.ts';
 import type { Bench, Suite } from '../suite.ts';
 import { medianOf } from './noop.ts';
 
 const GIB = 2 ** 30;
+
+/** What two programs in C take to find, read and hash the same files, and keep nothing of it. */
+function sha256sum(cwd: string, count: number): Contestant {
+  return {
+    name: 'find, xargs, sha256sum',
+    command: { file: 'sh', args: ['-c', 'find in -type f -print0 | xargs -0 sha256sum'], cwd },
+    check({ stdout }) {
+      const lines = stdout.split('\n').length - 1;
+      if (lines !== count) throw new Error(`${lines} files were hashed, not ${count}`);
+    },
+  };
+}
 
 function pipeline(input: string, trace = '/dev/null'): string {
   return `bake: 1\nname: hash\nstages:\n  look:\n    run: echo ran >> ${trace}\n    inputs: ["${input}"]\n    workspace: in-place\n`;
@@ -125,6 +137,7 @@ export const smallFiles: Suite = {
         cold('bake plan, cold', many),
         warm('bake run, one file', few),
         warm('bake run, warm', many),
+        sha256sum(many, count),
       ],
       bench.runs,
       bench.home,
