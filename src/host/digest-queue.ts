@@ -2,12 +2,12 @@
 import { hash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { type Digest, digestOfHex } from '../model/digest.ts';
 import { TO_READ } from './digest-file.ts';
 import type { DigestQueue } from './host.ts';
 import { nearPath } from './near-path.ts';
-import { workerFile } from './worker-url.ts';
+import { startWorker, workerFile } from './worker-url.ts';
 
 /** So many are hashed before others get their turn. */
 const PART_FILES = 256;
@@ -98,7 +98,7 @@ interface Thread {
 /** Null when the system has no thread to give: the others do its share. */
 function startThread(file: string, share: DigestShare): Thread | null {
   try {
-    const worker = new Worker(file, { workerData: share, trackUnmanagedFds: false });
+    const worker = startWorker(file, { workerData: share, trackUnmanagedFds: false });
     const ended = new Promise<void>((resolve) => {
       for (const event of ['message', 'error', 'exit']) worker.once(event, () => resolve());
     });

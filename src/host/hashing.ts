@@ -2,7 +2,7 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { type Digest, digestOfHex } from '../model/digest.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import { fail, ok, type Result } from '../model/result.ts';
@@ -12,7 +12,7 @@ import type { DigestAnswer } from './digest-worker.ts';
 import { attempt, attemptAsync } from './errno.ts';
 import type { Hashing } from './host.ts';
 import { stampTarget } from './stamp.ts';
-import { workerFile } from './worker-url.ts';
+import { startWorker, workerFile } from './worker-url.ts';
 
 /** Below this a file is hashed sooner than a thread answers. */
 const LARGE_BYTES = 4 * 1024 * 1024;
@@ -133,7 +133,7 @@ function threadPool(): (path: string, onProgress?: (bytes: number) => void) => P
       return;
     }
     threads += 1;
-    give(new Worker(file), work);
+    give(startWorker(file), work);
   };
 
   return (path, onProgress) =>

@@ -4,11 +4,23 @@ import { realClock } from './clock.ts';
 import { realFiles } from './files.ts';
 import { realHashing } from './hashing.ts';
 import type { Host } from './host.ts';
+import type { Http } from './http.ts';
 import { bootId, isAlive, ownIdentity } from './identity.ts';
 import { realProcesses } from './processes.ts';
 import { realClaims } from './real-claims.ts';
-import { realHttp } from './real-http.ts';
-import { realSockets } from './real-sockets.ts';
+import type { Sockets } from './sockets.ts';
+
+// HTTP and TLS take longer to load than a small stage to run, and most runs need neither.
+const loadHttp = async () => (await import('./real-http.ts')).realHttp;
+const loadSockets = async () => (await import('./real-sockets.ts')).realSockets;
+
+const http: Http = { get: async (...given) => (await loadHttp()).get(...given) };
+const sockets: Sockets = {
+  connect: async (...given) => (await loadSockets()).connect(...given),
+  listen: async (...given) => (await loadSockets()).listen(...given),
+  greeting: async (...given) => (await loadSockets()).greeting(...given),
+  serveFiles: async (...given) => (await loadSockets()).serveFiles(...given),
+};
 
 /** This machine, as bake sees it. */
 export function realHost(): Host {
@@ -17,8 +29,8 @@ export function realHost(): Host {
     processes: realProcesses(),
     clock: realClock,
     hashing: realHashing(),
-    http: realHttp,
-    sockets: realSockets,
+    http,
+    sockets,
     claims: realClaims,
     // A copy: each look at the environment itself asks the C library.
     env: { ...process.env },

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Worker, WorkerOptions } from 'node:worker_threads';
 
 /**
  * The bundle's file of a worker, or null when the program runs from its sources (tests): Node 20 cannot start a thread
@@ -15,4 +16,10 @@ export function workerFile(name: string): string | null {
     if (existsSync(file)) return file;
   }
   return null;
+}
+
+/** Starts a thread; loads what that takes now, for most runs start none. */
+export function startWorker(file: string, options?: WorkerOptions): Worker {
+  const { Worker } = process.getBuiltinModule('node:worker_threads');
+  return new Worker(file, options);
 }
