@@ -80,6 +80,8 @@ const { outputFiles } = await build({
   legalComments: 'inline',
   write: false,
 });
+const STRICT = '"use strict";';
+const URL_OF_FILE = 'const __bakeUrl=require("node:url").pathToFileURL(__filename).href;';
 for (const { path, text } of outputFiles) {
   const { code, map } = await transform(text, {
     sourcefile: basename(path),
@@ -92,12 +94,11 @@ for (const { path, text } of outputFiles) {
     sourcemap: 'external',
     supported: { 'dynamic-import': false },
     define: { 'import.meta.url': '__bakeUrl' },
+    // An ES module is strict without saying so; a CommonJS file has to say it first.
+    banner: text.includes('import.meta.url') ? `${STRICT}${URL_OF_FILE}` : STRICT,
   });
-  const url = code.includes('__bakeUrl')
-    ? 'const __bakeUrl=require("node:url").pathToFileURL(__filename).href;'
-    : '';
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${url}${code}//# sourceMappingURL=${basename(path)}.map\n`);
+  writeFileSync(path, `${code}//# sourceMappingURL=${basename(path)}.map\n`);
   writeFileSync(`${path}.map`, map);
 }
 chmodSync(join(outdir, 'bake.js'), 0o755);

@@ -1,6 +1,15 @@
 /** Stories about starting: with what V8 compiled when the program was built, and without it when that is of no use. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -43,9 +52,12 @@ function withCode(change: (path: string, code: Buffer) => void, then: () => void
   );
   expect(files.length).toBeGreaterThan(10);
   const before = files.map((name) => [join(lib, name), readFileSync(join(lib, name))] as const);
-  for (const [path, code] of before) change(path, code);
-  then();
-  for (const [path, code] of before) writeFileSync(path, code);
+  try {
+    for (const [path, code] of before) change(path, code);
+    then();
+  } finally {
+    for (const [path, code] of before) writeFileSync(path, code);
+  }
 }
 
 it('takes the code that was compiled when it was built', () => {
@@ -95,4 +107,23 @@ it('takes no code of another text of the same length', () => {
   writeFileSync(main, other);
   expect(help().taken).toBe(before - 1);
   writeFileSync(main, text);
+});
+
+it('is as strict as the modules that it was made of', () => {
+  const files = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.cjs'),
+  );
+  expect(files.length).toBeGreaterThan(10);
+  // A directive counts only where nothing but other directives is before it.
+  const lax = files.filter((name) => !readFileSync(join(lib, name), 'utf8').startsWith('"use strict";'));
+  expect(lax).toEqual([]);
+});
+
+it('a build whose program cannot be run says so, and keeps what it has built', () => {
+  const empty = join(directory, 'empty');
+  mkdirSync(empty);
+  const script = join(import.meta.dirname, '../../scripts/compile-code.mjs');
+  const { status, stderr } = spawnSync(process.execPath, [script, empty], { encoding: 'utf8' });
+  expect(status).toBe(0);
+  expect(stderr).toContain('the program will compile its files at every start: ');
 });
