@@ -10,6 +10,7 @@ const keeper = fileURLToPath(new URL('keep-code.cjs', import.meta.url));
 const program = join(process.argv[2], 'bake.js');
 const directory = mkdtempSync(join(tmpdir(), 'bake-compile-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 
 /** Runs the program in a checkout of its own; `keep` says whether its code is kept. */
 function bake(keep, ...args) {

@@ -107,8 +107,9 @@ fi
 # What V8 compiled beforehand is of use to the very same version of Node alone.
 sources=$(
   {
-    ls -lnL "$(command -v node)"
-    find src scripts/*.mjs scripts/*.cjs package.json package-lock.json -type f -exec sha256sum {} + | LC_ALL=C sort
+    ls -iL "$(command -v node)"
+    wc -c < "$(command -v node)"
+    find src scripts/build.mjs scripts/compile-code.mjs scripts/keep-code.cjs package.json package-lock.json -type f -exec sha256sum {} + | LC_ALL=C sort
   } | sha256sum
 )
 if [ "$(cat lib/.setup-stamp 2> /dev/null)" != "$sources" ]; then

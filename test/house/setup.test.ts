@@ -26,7 +26,8 @@ beforeEach(() => {
     join(directory, 'scripts/packages.txt'),
     '# use, package, why\nbuild one # why\nbuild two\ntest three\n',
   );
-  for (const name of ['build.mjs', 'keep-code.cjs']) writeFileSync(join(directory, 'scripts', name), '');
+  for (const name of ['build.mjs', 'compile-code.mjs', 'keep-code.cjs'])
+    writeFileSync(join(directory, 'scripts', name), '');
   writeFileSync(join(directory, 'src/cli.ts'), '1\n');
   writeFileSync(join(directory, 'installed'), 'one\n');
   tool(
