@@ -10,7 +10,7 @@ import { realProcesses } from './processes.ts';
 import { realClaims } from './real-claims.ts';
 import type { Sockets } from './sockets.ts';
 
-// HTTP and TLS take longer to load than a small stage to run, and most runs need neither.
+// Loaded when they are used: HTTP and TLS take some milliseconds, and most runs need neither.
 const loadHttp = async () => (await import('./real-http.ts')).realHttp;
 const loadSockets = async () => (await import('./real-sockets.ts')).realSockets;
 
