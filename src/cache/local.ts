@@ -6,6 +6,7 @@ import type { Digest } from '../model/digest.ts';
 import { hexOf } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
+import { isFineGrained, settledAtMs } from '../model/stat-record.ts';
 import { localActions } from './actions.ts';
 import { aheadInto } from './ahead.ts';
 import { localBlobs } from './blobs.ts';
@@ -61,7 +62,9 @@ function cacheOf(store: Store): Cache {
 
   const rememberPlaced = async (path: string, digest: Digest): Promise<void> => {
     const stamp = host.files.stamp(path);
-    if (stamp !== null) await memo.remember(stamp, digest, host.clock.nowMs());
+    if (stamp === null) return;
+    // Dated back when it was written: what somebody writes after us shows even within the grain, if that is a fine one.
+    await memo.remember(stamp, digest, isFineGrained(stamp) ? settledAtMs(stamp) : host.clock.nowMs());
   };
 
   return {

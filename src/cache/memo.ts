@@ -3,9 +3,8 @@ import type { Host, Stamp } from '../host/host.ts';
 import { type Digest, digestOfHex, hexOf } from '../model/digest.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import type { Result } from '../model/result.ts';
+import { isRacy, sameStat } from '../model/stat-record.ts';
 
-/** Written within this before it was hashed, a file could have been written again without another time. */
-export const RACY_MS = 2_000;
 /** Oldest entries go first: about 18 MB. */
 const MOST_ENTRIES = 250_000;
 
@@ -107,14 +106,8 @@ export function openMemo(host: Host, file: string): Memo {
   return memo;
 }
 
-function isRacy(stamp: Stamp, hashedAtMs: number): boolean {
-  return stamp.mtimeMs > hashedAtMs - RACY_MS;
-}
-
 function isSame(a: Stamp, b: Stamp): boolean {
-  return (
-    a.device === b.device && a.sizeBytes === b.sizeBytes && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs
-  );
+  return a.device === b.device && sameStat(a, b);
 }
 
 /** The entries of a file as they lie in it: an object for each would cost more than looking at the files. */

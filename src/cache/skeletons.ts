@@ -2,6 +2,7 @@
 import type { Files, Stamp } from '../host/host.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import { ok, type Result } from '../model/result.ts';
+import { sameStat } from '../model/stat-record.ts';
 
 /** A directory with empty ones in it, and the stamps that those had when they were made. */
 export interface Skeleton {
@@ -57,12 +58,5 @@ export async function strip(
 /** Any file made in it, even one that is gone, would have changed its times; being empty rules out one made within the clock's grain. */
 function isEmptyStill(files: Files, path: string, made: Stamp): boolean {
   const stamp = files.stamp(path);
-  return (
-    stamp !== null &&
-    stamp.inode === made.inode &&
-    stamp.mode === made.mode &&
-    stamp.mtimeMs === made.mtimeMs &&
-    stamp.ctimeMs === made.ctimeMs &&
-    files.list(path).length === 0
-  );
+  return stamp !== null && stamp.mode === made.mode && sameStat(stamp, made) && files.list(path).length === 0;
 }

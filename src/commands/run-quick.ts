@@ -4,6 +4,7 @@ import type { Built } from '../engine/build.ts';
 import { quickCheck, quickFile } from '../engine/quick.ts';
 import { readBytesNow } from '../host/read-now.ts';
 import { rawStamp } from '../host/stamp.ts';
+import { isStat, isStatAt, numbersOf } from '../model/stat-record.ts';
 import { nothingToDoLines } from '../report/summary.ts';
 import { checkoutPlace, pipelineVariables, programIdentity } from './checkout-place.ts';
 import type { Invocation } from './command.ts';
@@ -35,7 +36,12 @@ export function quickRun(invocation: QuickInvocation, stream: OutputStream): str
 }
 
 /** Writes down what the next quick run compares, after a run that ended well. */
-export async function rememberQuick(invocation: Invocation, project: Project, built: Built): Promise<void> {
+export async function rememberQuick(
+  invocation: Invocation,
+  project: Project,
+  built: Built,
+  startedAtMs: number,
+): Promise<void> {
   const { session, host, cacheDir } = project;
   const isDone = built.settled.every(
     ({ action, outcome }) =>
@@ -43,9 +49,14 @@ export async function rememberQuick(invocation: Invocation, project: Project, bu
   );
   const where = checkoutPlace(invocation);
   if (!isDone || where === null || where.cacheDir !== cacheDir) return;
+  const own = new Set<string>();
   for (const { placed } of built.settled) {
     for (const { files } of Object.values(placed)) {
-      for (const [path] of files) session.looks.stamp(path);
+      for (const file of files) {
+        // The stamp of when it was placed counts: what became of it since is not ours.
+        if (!isStat(file, 1, session.looks.stamp(file[0]))) return;
+        own.add(session.looks.absolute(file[0]));
+      }
     }
   }
   const looked = session.looks.all();
@@ -58,14 +69,22 @@ export async function rememberQuick(invocation: Invocation, project: Project, bu
     ),
   };
   const bytes = quickFile(
-    { key: quickKey(invocation, cacheDir), stamps: looked, summary, base: baseOf(invocation) },
+    {
+      key: quickKey(invocation, cacheDir),
+      stamps: looked,
+      own,
+      startedAtMs,
+      summary,
+      base: baseOf(invocation),
+    },
     host.clock.nowMs(),
   );
   if (bytes === null) return;
   // Last, because it takes longest: after an edit there is nothing to remember yet.
   const isStill = [...looked].every(([path, then]) => {
     const now = rawStamp(path);
-    return now?.mtimeMs === then?.mtimeMs && now?.ctimeMs === then?.ctimeMs && now?.ino === then?.inode;
+    if (now === null || then === null) return now === then;
+    return isStatAt(numbersOf(then), 0, now.size, now.mtimeMs, now.ctimeMs, now.ino);
   });
   if (!isStill || readBytesNow(where.quickFile)?.equals(bytes)) return;
   await host.files.makeDirectory(dirname(where.quickFile));

@@ -137,7 +137,7 @@ async function remember(
     });
   }
   await project.keepPlan();
-  await rememberQuick(invocation, project, built);
+  await rememberQuick(invocation, project, built, run.startedAtMs);
 }
 
 async function writeSummary(

@@ -8,8 +8,8 @@ import type { Failure } from '../model/failure.ts';
 import type { ArtifactRef, OptionValues, Plan } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
+import { sameStat } from '../model/stat-record.ts';
 import type { Looks } from './looks.ts';
-import { sameStamp } from './looks.ts';
 import { buildManifest, fingerprintOf } from './manifest.ts';
 import type { Prepared } from './prepare.ts';
 
@@ -107,7 +107,7 @@ export function changedInputs(
   const changed: string[] = [];
   for (const [named, stamp] of stamps) {
     const place = followed.get(named) ?? looks.absolute(named);
-    if (sameStamp(host.files.stamp(place), stamp)) continue;
+    if (sameStat(host.files.stamp(place), stamp)) continue;
     changed.push(place.startsWith(`${plan.root}/`) ? place.slice(plan.root.length + 1) : place);
   }
   return changed;

@@ -100,15 +100,3 @@ function knowNothing(files: Files, apart: Iterable<string>): Known {
   const parents = [...set].map((path) => path.slice(0, Math.max(0, path.lastIndexOf('/'))));
   return { files, apart: set, besideApart: new Set(parents), seen: new Map(), lists: new Map() };
 }
-
-/** Whether two stamps describe the same unchanged file, or directory with the same names in it. */
-export function sameStamp(a: Stamp | null, b: Stamp | null): boolean {
-  if (a === null || b === null) return a === b;
-  return (
-    a.type === b.type &&
-    a.sizeBytes === b.sizeBytes &&
-    a.mtimeMs === b.mtimeMs &&
-    a.ctimeMs === b.ctimeMs &&
-    a.inode === b.inode
-  );
-}

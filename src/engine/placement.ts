@@ -3,9 +3,9 @@ import type { Stamp } from '../host/host.ts';
 import type { Artifact, FileContent, TreeEntry } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
+import { isStat, numbersOf } from '../model/stat-record.ts';
 import type { Session } from './session.ts';
 import type { ActionState, PlacedFile, PlacedOutput } from './state.ts';
-import { isUntouched } from './state.ts';
 
 const EXECUTABLE = 0o100;
 
@@ -44,7 +44,7 @@ export function isAsPlaced(session: Session, artifact: Artifact, state: ActionSt
   return (
     known !== undefined &&
     known.digest === artifact.content.digest &&
-    known.files.every((file) => isUntouched(file, session.host.files.stamp(session.looks.absolute(file[0]))))
+    known.files.every((file) => isStat(file, 1, session.host.files.stamp(session.looks.absolute(file[0]))))
   );
 }
 
@@ -71,7 +71,7 @@ export async function placedOutputs(
     const files = paths.flatMap((file): PlacedFile[] => {
       const stamp = session.host.files.stamp(session.looks.absolute(file));
       if (stamp === null) return [];
-      return [[file, stamp.sizeBytes, stamp.mtimeMs, stamp.ctimeMs, stamp.inode]];
+      return [[file, ...numbersOf(stamp)]];
     });
     const flat = content.type === 'layers' ? await flatAt(session, path) : null;
     placed[name] = { digest: content.digest, files, ...(flat === null ? {} : { flat }) };

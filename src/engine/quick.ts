@@ -2,14 +2,14 @@
  * Decides by stats alone that there is nothing to do. On the way of every run, so it loads nothing and makes little: one
  * lstat for each path, compared with four numbers of the last run.
  */
-
-/** The part of a stamp that shows a change. */
-export interface QuickStamp {
-  readonly sizeBytes: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-  readonly inode: number;
-}
+import {
+  isFineGrained,
+  isRacy,
+  isStatAt,
+  numbersOf,
+  STAT_NUMBERS,
+  type StatRecord,
+} from '../model/stat-record.ts';
 
 /** The same as the file system gives it: an object of our own for each of ten thousand files would cost more than comparing them. */
 export interface RawStamp {
@@ -38,30 +38,36 @@ interface QuickHeader {
 /** What a run leaves for the quick check of the next one. */
 export interface QuickRecord {
   readonly key: string;
-  readonly stamps: ReadonlyMap<string, QuickStamp | null>;
+  readonly stamps: ReadonlyMap<string, StatRecord | null>;
+  /** Those of them that bake itself put there, dated back: what somebody writes after it shows even within a fine grain. */
+  readonly own: ReadonlySet<string>;
+  /** Before the first of the others was read. */
+  readonly startedAtMs: number;
   readonly summary: QuickSummary;
   /** The directory in which the next run is as this one: paths in it are written without it. Null: all are absolute. */
   readonly base: string | null;
 }
 
-/** Younger than this when it was looked at, a file may have been written again within the clock's grain: see docs/design/engine.md. */
-const RACY_MS = 2000;
-/** Size, mtime, ctime, inode. */
-const STAMP_NUMBERS = 4;
-const STAMP_BYTES = STAMP_NUMBERS * Float64Array.BYTES_PER_ELEMENT;
+const STAT_BYTES = STAT_NUMBERS * Float64Array.BYTES_PER_ELEMENT;
 /** Stands for the size where nothing is. */
 const ABSENT = -1;
 const LINE_BREAK = 10;
 
 /** The quick file: a header line, the numbers of all stamps, then one path a line. Null when it would not be safe to trust stamps. */
-export function quickFile({ key, stamps, summary, base }: QuickRecord, nowMs: number): Buffer | null {
-  const numbers = new Float64Array(stamps.size * STAMP_NUMBERS);
+export function quickFile(
+  { key, stamps, own, startedAtMs, summary, base }: QuickRecord,
+  nowMs: number,
+): Buffer | null {
+  const numbers = new Float64Array(stamps.size * STAT_NUMBERS);
   const paths: string[] = [];
   const prefix = base === null ? null : `${base === '/' ? '' : base}/`;
   for (const [path, stamp] of stamps) {
     if (path.includes('\n')) return null;
-    if (stamp !== null && stamp.mtimeMs > nowMs - RACY_MS) return null;
-    putStamp(numbers, paths.length * STAMP_NUMBERS, stamp);
+    const isTrusted =
+      stamp === null ||
+      (own.has(path) ? isFineGrained(stamp) || !isRacy(stamp, nowMs) : !isRacy(stamp, startedAtMs));
+    if (!isTrusted) return null;
+    putStamp(numbers, paths.length * STAT_NUMBERS, stamp);
     paths.push(prefix !== null && path.startsWith(prefix) ? path.slice(prefix.length) : path);
   }
   const text = Buffer.from(paths.join('\n'));
@@ -80,7 +86,7 @@ export function quickCheck(
   const header = readHeader(file.toString('utf8', 0, Math.max(0, headerEnd)));
   if (header === null || header.key !== key) return null;
   const numbersAt = headerEnd + 1;
-  const pathsAt = numbersAt + header.paths * STAMP_BYTES;
+  const pathsAt = numbersAt + header.paths * STAT_BYTES;
   if (file.length !== numbersAt + header.bytes || pathsAt > file.length) return null;
   // A file that was damaged may hold what is no path at all.
   if (file.includes(0, pathsAt)) return null;
@@ -89,7 +95,7 @@ export function quickCheck(
   const numbers = new Float64Array(file.buffer.slice(file.byteOffset + numbersAt, file.byteOffset + pathsAt));
   let at = 0;
   // One path after the other: a list of them all would be copied by each collection of the garbage that stats are.
-  for (let from = 0; from <= paths.length; at += STAMP_NUMBERS) {
+  for (let from = 0; from <= paths.length; at += STAT_NUMBERS) {
     const lineEnd = paths.indexOf('\n', from);
     const end = lineEnd === -1 ? paths.length : lineEnd;
     if (!isStamp(numbers, at, look(paths.slice(from, end)))) return null;
@@ -108,19 +114,11 @@ function readHeader(line: string): QuickHeader | null {
   }
 }
 
-function putStamp(into: Float64Array, at: number, stamp: QuickStamp | null): void {
-  into[at] = stamp === null ? ABSENT : stamp.sizeBytes;
-  into[at + 1] = stamp?.mtimeMs ?? 0;
-  into[at + 2] = stamp?.ctimeMs ?? 0;
-  into[at + 3] = stamp?.inode ?? 0;
+function putStamp(into: Float64Array, at: number, stamp: StatRecord | null): void {
+  into.set(stamp === null ? [ABSENT, 0, 0, 0] : numbersOf(stamp), at);
 }
 
 function isStamp(numbers: Float64Array, at: number, now: RawStamp | null): boolean {
   if (now === null) return numbers[at] === ABSENT;
-  return (
-    numbers[at] === now.size &&
-    numbers[at + 1] === now.mtimeMs &&
-    numbers[at + 2] === now.ctimeMs &&
-    numbers[at + 3] === now.ino
-  );
+  return isStatAt(numbers, at, now.size, now.mtimeMs, now.ctimeMs, now.ino);
 }

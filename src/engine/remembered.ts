@@ -3,6 +3,7 @@ import type { Stamp } from '../host/host.ts';
 import { hexOf } from '../model/digest.ts';
 import { canonicalJson, type JsonValue } from '../model/json.ts';
 import type { PlannedAction } from '../model/plan.ts';
+import { isRacy, isStat, numbersOf, type StatNumbers } from '../model/stat-record.ts';
 import { MOST_LOOKS } from './looks.ts';
 import { isAsPlaced } from './placement.ts';
 import type { Prepared } from './prepare.ts';
@@ -11,10 +12,8 @@ import type { Settled } from './settled.ts';
 import { isGood, notBegun } from './settled.ts';
 import type { ActionState, CheckoutState } from './state.ts';
 
-/** A path that was looked at: size, mtime, ctime and inode, or nothing where nothing was. */
-export type Look =
-  | readonly [path: string, size: number, mtime: number, ctime: number, inode: number]
-  | readonly [path: string];
+/** A path that was looked at and its StatRecord, or nothing where nothing was. */
+export type Look = readonly [path: string, ...stat: StatNumbers] | readonly [path: string];
 
 /** What all actions rest on. */
 export interface Ground {
@@ -24,8 +23,6 @@ export interface Ground {
   readonly looks: readonly Look[];
 }
 
-/** Written less than this before a run began, a file may have been written again within the clock's grain. */
-const RACY_MS = 2_000;
 /** Of a digest that is held against one other only. */
 const MADE_DIGITS = 24;
 
@@ -155,7 +152,7 @@ export function rememberRun(
   const looked = session.looks.all();
   const lookAt = (path: string): Look | null => {
     const then = looked.get(path) ?? null;
-    if (then !== null && then.mtimeMs > run.startedAtMs - RACY_MS) return null;
+    if (then !== null && isRacy(then, run.startedAtMs)) return null;
     const look = lookOf(path, then);
     return isLook(look, session.host.files.stamp(path)) ? look : null;
   };
@@ -191,12 +188,9 @@ function all<T>(values: readonly (T | null)[]): readonly T[] | null {
 }
 
 function lookOf(path: string, stamp: Stamp | null): Look {
-  return stamp === null ? [path] : [path, stamp.sizeBytes, stamp.mtimeMs, stamp.ctimeMs, stamp.inode];
+  return stamp === null ? [path] : [path, ...numbersOf(stamp)];
 }
 
-function isLook([, size, mtime, ctime, inode]: Look, stamp: Stamp | null): boolean {
-  if (stamp === null) return size === undefined;
-  return (
-    stamp.sizeBytes === size && stamp.mtimeMs === mtime && stamp.ctimeMs === ctime && stamp.inode === inode
-  );
+function isLook(look: Look, stamp: Stamp | null): boolean {
+  return stamp === null ? look.length === 1 : isStat(look, 1, stamp);
 }

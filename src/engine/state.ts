@@ -1,12 +1,13 @@
 /** What a checkout remembers of its last runs: for each action its last good fingerprint, how long it took, and what was placed. */
-import type { Files, Stamp } from '../host/host.ts';
+import type { Files } from '../host/host.ts';
 import type { Artifact, FileContent } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
+import type { StatNumbers } from '../model/stat-record.ts';
 import type { Ground, Look } from './remembered.ts';
 import type { ToolMemo } from './tools.ts';
 
-/** Path relative to the pipeline's directory, then size, mtime, ctime and inode when it was placed. */
-export type PlacedFile = readonly [path: string, size: number, mtime: number, ctime: number, inode: number];
+/** Path relative to the pipeline's directory, then its StatRecord when it was placed. */
+export type PlacedFile = readonly [path: string, ...stat: StatNumbers];
 
 export interface PlacedOutput {
   readonly digest: Digest;
@@ -56,18 +57,6 @@ export async function readState(files: Files, directory: string): Promise<Checko
 export async function writeState(files: Files, directory: string, state: CheckoutState): Promise<void> {
   const made = await files.makeDirectory(directory);
   if (made.ok) await files.replaceFile(stateFile(directory), JSON.stringify(state), { flush: false });
-}
-
-/** Whether a placed file is as it was left. */
-export function isUntouched(placed: PlacedFile, stamp: Stamp | null): boolean {
-  const [, size, mtime, ctime, inode] = placed;
-  return (
-    stamp !== null &&
-    stamp.sizeBytes === size &&
-    stamp.mtimeMs === mtime &&
-    stamp.ctimeMs === ctime &&
-    stamp.inode === inode
-  );
 }
 
 /** The file that holds the output of an action's last run. */

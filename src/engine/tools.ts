@@ -1,13 +1,12 @@
 /** Versions of tools: each is started once to ask, and not again as long as its binary is the same file. */
-import type { Host, Stamp } from '../host/host.ts';
+import type { Host } from '../host/host.ts';
 import type { PlannedTool } from '../model/plan.ts';
+import { isStat, numbersOf, STAT_NUMBERS, type StatNumbers } from '../model/stat-record.ts';
 import { toolPath } from './environment.ts';
 import type { Looks } from './looks.ts';
 
-/** A remembered answer: size, mtime, ctime and inode of the binary, then what it said. */
-export type ToolMemo = {
-  [binary: string]: readonly [size: number, mtime: number, ctime: number, inode: number, version: string];
-};
+/** A remembered answer: the StatRecord of the binary, then what it said. */
+export type ToolMemo = { [binary: string]: readonly [...stat: StatNumbers, version: string] };
 
 const PATIENCE_MS = 20_000;
 
@@ -56,10 +55,10 @@ export class Tools {
     this.#looks.add(binary, stamp);
     const key = JSON.stringify([found, binary, ...tool.versionArguments]);
     const known = this.#memo[key];
-    if (known !== undefined && matches(known, stamp)) return known[4];
+    if (known !== undefined && isStat(known, 0, stamp)) return known[STAT_NUMBERS];
     const version = (await this.#ask(found, tool.versionArguments)) ?? (await this.#digest(binary));
     if (version !== null) {
-      this.#memo[key] = [stamp.sizeBytes, stamp.mtimeMs, stamp.ctimeMs, stamp.inode, version];
+      this.#memo[key] = [...numbersOf(stamp), version];
       this.#changed = true;
     }
     return version;
@@ -79,11 +78,4 @@ export class Tools {
     const digest = await this.#host.hashing.digestFile(binary);
     return digest.ok ? digest.value.digest : null;
   }
-}
-
-function matches(known: ToolMemo[string], stamp: Stamp): boolean {
-  const [size, mtime, ctime, inode] = known;
-  return (
-    size === stamp.sizeBytes && mtime === stamp.mtimeMs && ctime === stamp.ctimeMs && inode === stamp.inode
-  );
 }

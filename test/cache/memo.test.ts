@@ -1,9 +1,10 @@
 /** The hash memo: what it knows it may say, and what it cannot know it must not. */
-import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { openMemo, RACY_MS } from '../../src/cache/memo.ts';
+import { openMemo } from '../../src/cache/memo.ts';
 import type { Hashing, Host } from '../../src/host/host.ts';
 import type { Digest } from '../../src/model/digest.ts';
+import { settle } from '../support/settle.ts';
 import { cacheRig, must } from './cache-rig.ts';
 
 /** A host that counts how often a file is read for its digest. */
@@ -17,17 +18,12 @@ function counting(host: Host): { readonly host: Host; hashed: number } {
   return counter;
 }
 
-function old(path: string): void {
-  const seconds = Date.now() / 1000 - 100;
-  utimesSync(path, seconds, seconds);
-}
-
 test('an unchanged file is hashed once, also across runs; a changed one again', async () => {
   await using rig = cacheRig();
   const { openCache } = await import('../../src/cache/local.ts');
   const counter = counting(rig.host);
   const file = rig.write('file', 'one');
-  old(file);
+  settle(file);
   const first = must(await openCache(counter.host, rig.path('cache')));
   const digest = must(await first.digestOf(file)).digest;
   expect(must(await first.digestOf(file)).digest).toBe(digest);
@@ -36,7 +32,7 @@ test('an unchanged file is hashed once, also across runs; a changed one again', 
   expect(must(await second.digestOf(file)).digest).toBe(digest);
   expect(counter.hashed).toBe(1);
   writeFileSync(file, 'two');
-  old(file);
+  settle(file);
   expect(must(await second.digestOf(file)).digest).not.toBe(digest);
   expect(counter.hashed).toBe(2);
   await second.close();
@@ -59,17 +55,19 @@ test('a file with a time in the future is not remembered either', async () => {
   const memo = openMemo(rig.host, rig.path('memo'));
   const stamp = rig.host.files.stamp(rig.write('file', 'x'));
   const nowMs = Date.now();
-  await memo.remember({ ...stamp!, mtimeMs: nowMs + 60_000 }, 'sha256:x' as Digest, nowMs);
-  expect(await memo.recall({ ...stamp!, mtimeMs: nowMs + 60_000 })).toBeNull();
-  await memo.remember({ ...stamp!, mtimeMs: nowMs - RACY_MS }, 'sha256:x' as Digest, nowMs);
-  expect(await memo.recall({ ...stamp!, mtimeMs: nowMs - RACY_MS })).toBe('sha256:x');
+  const future = { ...stamp!, ctimeMs: nowMs + 60_000.5 };
+  await memo.remember(future, 'sha256:x' as Digest, nowMs);
+  expect(await memo.recall(future)).toBeNull();
+  const settled = { ...stamp!, ctimeMs: nowMs - 100.5 };
+  await memo.remember(settled, 'sha256:x' as Digest, nowMs);
+  expect(await memo.recall(settled)).not.toBeNull();
 });
 
 test('every part of a stamp counts', async () => {
   await using rig = cacheRig();
   const memo = openMemo(rig.host, rig.path('memo'));
   const file = rig.write('file', 'x');
-  old(file);
+  settle(file);
   const stamp = rig.host.files.stamp(file)!;
   const digest = rig.host.hashing.digestBytes('x');
   await memo.remember(stamp, digest, Date.now());
@@ -107,7 +105,7 @@ test('a damaged memo is ignored, and replaced', async () => {
   await using rig = cacheRig();
   const file = rig.path('memo');
   const source = rig.write('file', 'x');
-  old(source);
+  settle(source);
   const stamp = rig.host.files.stamp(source)!;
   const digest = rig.host.hashing.digestBytes('x');
   const memo = openMemo(rig.host, file);
@@ -133,7 +131,7 @@ test('two writers keep what both learnt', async () => {
   await using rig = cacheRig();
   const stamps = ['a', 'b'].map((name) => {
     const path = rig.write(name, name);
-    old(path);
+    settle(path);
     return rig.host.files.stamp(path)!;
   });
   const digest = rig.host.hashing.digestBytes('x');
@@ -157,10 +155,10 @@ test('a list of files is read once, in one go, and a changed one again', async (
   const paths = ['a', 'b', 'c'].map((name) => rig.write(name, name));
   const stampsOf = () => new Map(paths.map((path) => [path, host.files.stamp(path)!]));
   const take = async () => {
-    for (const path of paths) old(path);
+    settle(...paths);
     return must(await cache.digestsOf(stampsOf(), (path) => path));
   };
-  for (const path of paths) old(path);
+  settle(...paths);
   const stamped = stampsOf();
   const digests = must(await cache.digestsOf(stamped, (path) => path));
   expect(digests).toEqual(['a', 'b', 'c'].map((text) => host.hashing.digestBytes(text)));

@@ -1,18 +1,26 @@
 /** The quick check: trusts stamps only where they can be trusted, and nothing that changed gets past it. */
 import { describe, expect, it } from 'vitest';
-import type { QuickRecord, QuickStamp, RawStamp } from '../../src/engine/quick.ts';
+import type { QuickRecord, RawStamp } from '../../src/engine/quick.ts';
 import { quickCheck, quickFile } from '../../src/engine/quick.ts';
+import type { StatRecord } from '../../src/model/stat-record.ts';
 
-type Stamps = ReadonlyMap<string, QuickStamp | null>;
+type Stamps = ReadonlyMap<string, StatRecord | null>;
 
 const SUMMARY = { stages: 2, outputs: [{ path: 'dist/x', sizeBytes: 1 }] };
-const stamp: QuickStamp = { sizeBytes: 1, mtimeMs: 1000.5, ctimeMs: 1000.5, inode: 7 };
-const stamps: Stamps = new Map<string, QuickStamp | null>([
+const stamp: StatRecord = { sizeBytes: 1, mtimeMs: 1000.5, ctimeMs: 1000.5, inode: 7 };
+const stamps: Stamps = new Map<string, StatRecord | null>([
   ['/a', stamp],
   ['/ü/absent', null],
   ['/site/in', stamp],
 ]);
-const record: QuickRecord = { key: 'kéy', stamps, summary: SUMMARY, base: null };
+const record: QuickRecord = {
+  key: 'kéy',
+  stamps,
+  own: new Set(),
+  startedAtMs: 9_000,
+  summary: SUMMARY,
+  base: null,
+};
 const written = quickFile(record, 10_000) as Buffer;
 
 function looking(now: Stamps): (path: string) => RawStamp | null {
@@ -60,8 +68,16 @@ describe('the quick check', () => {
   });
 
   it('is not prepared when a file was written within the grain of the clock', () => {
-    expect(quickFile(record, 2999)).toBeNull();
-    expect(quickFile(record, 3001)).not.toBeNull();
+    expect(quickFile({ ...record, startedAtMs: 1010 }, 10_000)).toBeNull();
+    expect(quickFile({ ...record, startedAtMs: 1020 }, 10_000)).not.toBeNull();
+  });
+
+  it('trusts what bake itself has just put there, unless the clock of the file system is a coarse one', () => {
+    const own = new Set(['/a', '/site/in']);
+    expect(quickFile({ ...record, own, startedAtMs: 500 }, 1001)).not.toBeNull();
+    const coarse = new Map([['/a', { ...stamp, ctimeMs: 2000 }]]);
+    expect(quickFile({ ...record, own, stamps: coarse }, 2500)).toBeNull();
+    expect(quickFile({ ...record, own, stamps: coarse }, 4100)).not.toBeNull();
   });
 
   it('is not prepared for a name with a line break', () => {
