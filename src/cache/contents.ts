@@ -78,7 +78,7 @@ async function readIndex(host: Host, layout: Layout): Promise<{ readonly [key: s
 
 function listBlobs(host: Host, layout: Layout): readonly ListedBlob[] {
   const blobs: ListedBlob[] = [];
-  for (const { path, type } of host.files.walk(layout.content)) {
+  for (const { path, type } of host.files.walk(layout.content).entries) {
     const hex = path.replaceAll('/', '');
     const stamp =
       type === 'file' && /^[0-9a-f]{64}$/.test(hex) ? host.files.stamp(`${layout.content}/${path}`) : null;

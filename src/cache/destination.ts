@@ -16,7 +16,7 @@ export function temporaryBeside(host: Host, path: string): string {
 
 /** Removes what a killed run left half-made in a directory. */
 export async function clearLeftTemporaries(host: Host, directory: string): Promise<void> {
-  for (const name of host.files.list(directory)) {
+  for (const name of host.files.list(directory).names) {
     if (!name.startsWith(PREFIX) || !name.endsWith(SUFFIX)) continue;
     const [pid, startedAt] = name.slice(PREFIX.length, -SUFFIX.length).split('-');
     const owner = { pid: Number(pid), startedAt: startedAt ?? '', realm: host.identity.realm };
@@ -35,7 +35,10 @@ export function findEscape(files: Files, root: string, directory: string): strin
   let path = root;
   for (const segment of below.split('/').filter((part) => part !== '')) {
     path = `${path}/${segment}`;
-    if (files.stamp(path)?.type !== 'link') continue;
+    const type = files.stamp(path)?.type;
+    // What cannot be looked at may lead anywhere.
+    if (type === 'unknown') return path;
+    if (type !== 'link') continue;
     const target = files.realPath(path);
     if (target === null || (target !== realRoot && !target.startsWith(`${realRoot}/`))) return path;
   }

@@ -65,7 +65,7 @@ interface StoredResult {
 export async function listResults(store: Store): Promise<readonly StoredResult[]> {
   const found: StoredResult[] = [];
   for (const layout of store.layouts()) {
-    for (const file of store.host.files.walk(layout.index)) {
+    for (const file of store.host.files.walk(layout.index).entries) {
       if (file.type !== 'file') continue;
       const bucket = await store.host.files.readText(`${layout.index}/${file.path}`);
       const entry = bucket.ok ? decodeEntry(bucket.value, null) : null;

@@ -121,7 +121,9 @@ async function keep(
   const id = [identity.pid, identity.startedAt, clock.nowMs(), index].join('-');
   const written = await writeMarkRecord(context, directory, { id, port: answers.port, asked, ...soFar });
   if (!written.ok) return fail('its record could not be written');
-  const sizes = files.list(directory).map((name) => files.stamp(join(directory, name))?.allocatedBytes ?? 0);
+  const sizes = files
+    .list(directory)
+    .names.map((name) => files.stamp(join(directory, name))?.allocatedBytes ?? 0);
   const kept = await context.ownSides.keep(markPlace(options.marks, index), directory);
   if (!kept.ok && kept.failure.code === 'input-changed')
     return fail(`${kept.failure.files.join(', ')} has changed meanwhile`);
