@@ -36,7 +36,7 @@ export interface Underway {
 export class MarkWatch {
   readonly #underway: Underway;
   readonly #reached: number;
-  readonly #heard = watchSerial(() => undefined);
+  readonly #heard: Serial;
   readonly #stop = new AbortController();
   #watching: Promise<void> | null = null;
 
@@ -44,6 +44,7 @@ export class MarkWatch {
   constructor(underway: Underway, reached: number) {
     this.#underway = underway;
     this.#reached = reached;
+    this.#heard = watchSerial(() => undefined, underway.context.host.clock);
     underway.machine.serial.onText(this.#heard.feed);
   }
 
