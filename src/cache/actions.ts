@@ -1,11 +1,13 @@
 /** The local ActionCache: results as small blobs, named by fingerprint and by who asked for them last. */
 import type { ActionResult } from '../model/action.ts';
+import type { Fingerprint } from '../model/digest.ts';
 import { fail, ok } from '../model/result.ts';
 import type { ActionCache } from './cache.ts';
+import { decodeResult } from './decode-result.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { findEntry, putEntry, removeEntry } from './index-store.ts';
 import { putSmall } from './put-small.ts';
-import { decodeResult, encodeResult, latestKey, resultKey } from './results.ts';
+import { encodeResult, latestKey, resultKey } from './results.ts';
 import type { Soundness } from './soundness.ts';
 import type { Store } from './store.ts';
 import type { Workspaces } from './workspaces.ts';
@@ -16,15 +18,18 @@ export function localActions(
   soundness: Soundness,
   workspaces: Pick<Workspaces, 'noteUses'>,
 ): ActionCache {
-  const read = async (entry: IndexEntry | null): Promise<ActionResult | null> => {
+  const read = async (
+    entry: IndexEntry | null,
+    asked: Fingerprint | null = null,
+  ): Promise<ActionResult | null> => {
     const bytes = entry === null ? null : await soundness.readSmall(entry.digest);
-    return bytes === null ? null : decodeResult(bytes);
+    return bytes === null ? null : decodeResult(bytes, asked);
   };
   return {
     async get(fingerprint) {
       const key = resultKey(fingerprint);
       const entry = await findEntry(store, key);
-      const result = await read(entry);
+      const result = await read(entry, fingerprint);
       if (result?.fingerprint === fingerprint) return result;
       // It names what cannot be read: whoever asks next need not try.
       if (entry !== null && result === null && !store.lookOnly) await removeEntry(store, key);
@@ -63,6 +68,10 @@ export function localActions(
         });
     },
 
-    latest: async (pipeline, action) => read(await findEntry(store, latestKey(pipeline, action))),
+    async latest(pipeline, action) {
+      const result = await read(await findEntry(store, latestKey(pipeline, action)));
+      const isIts = result?.origin.pipeline === pipeline && result.origin.action === action;
+      return isIts ? result : null;
+    },
   };
 }

@@ -1,11 +1,12 @@
-/** What a cache holds, for `bake cache`: every result with its sizes, and which blobs nobody names. Read through cacache itself. */
+/** What a cache holds, for `bake cache`: every result with its sizes, and which blobs nobody names. What is damaged or of another shape is left out. */
 import type { Host, Stamp } from '../host/host.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Content } from '../model/artifact.ts';
 import { type Digest, digestOfHex } from '../model/digest.ts';
-import { digestOfIntegrity } from './index-entry.ts';
+import { decodeResult } from './decode-result.ts';
+import { decodeEntry, type IndexEntry, LATEST_MS } from './index-entry.ts';
 import { type Layout, layoutOf } from './layout.ts';
-import { decodeResult, resultKey } from './results.ts';
+import { resultKey } from './results.ts';
 import { type ListedSides, listSides } from './sides.ts';
 import { decodeTree } from './tree.ts';
 
@@ -41,20 +42,18 @@ export async function readContents(host: Host, directory: string): Promise<Conte
   const layout = layoutOf(directory);
   const records = new Map<string, Digest>();
   const results: ListedResult[] = [];
-  for (const [key, entry] of Object.entries(await readIndex(host, layout))) {
-    const digest = digestOfIntegrity(entry.integrity);
-    if (digest === null || !(key.startsWith('result:') || key.startsWith('latest:'))) continue;
+  for (const { key, digest, time } of await readIndex(host, layout)) {
+    if (!(key.startsWith('result:') || key.startsWith('latest:'))) continue;
     records.set(key, digest);
     if (!key.startsWith('result:')) continue;
-    const bytes = await host.files.readBytes(layout.blob(digest));
-    const result = bytes.ok ? decodeResult(bytes.value) : null;
+    const result = await readResult(host, layout.blob(digest));
     if (result === null || resultKey(result.fingerprint) !== key) continue;
-    const usedAtMs = host.files.stamp(layout.bucket(key))?.mtimeMs ?? entry.time;
+    const usedAtMs = host.files.stamp(layout.bucket(key))?.mtimeMs ?? time;
     results.push({
       result,
       sizeBytes: sizeOf(result),
-      storedAtMs: entry.time,
-      lastUsedAtMs: Math.max(usedAtMs, entry.time),
+      storedAtMs: time,
+      lastUsedAtMs: Math.min(Math.max(usedAtMs, time), LATEST_MS),
       needs: await needsOf(host, layout, result),
     });
   }
@@ -64,21 +63,26 @@ export async function readContents(host: Host, directory: string): Promise<Conte
   return { layout, results, blobs: listBlobs(host, layout), records, sides: listSides(host, layout) };
 }
 
-interface ForeignEntry {
-  readonly integrity: string;
-  readonly time: number;
+async function readResult(host: Host, path: string): Promise<ActionResult | null> {
+  if (host.files.stamp(path)?.type !== 'file') return null;
+  const bytes = await host.files.readBytes(path);
+  return bytes.ok ? decodeResult(bytes.value) : null;
 }
 
-/** cacache's own listing: slower than the way we look up one key, but here every key is wanted, once. */
-async function readIndex(host: Host, layout: Layout): Promise<{ readonly [key: string]: ForeignEntry }> {
-  if (host.files.stamp(layout.index) === null) return {};
-  const { default: cacache } = await import('cacache');
-  return cacache.ls(layout.root);
+/** Every entry that lies where its key is looked for. */
+async function readIndex(host: Host, layout: Layout): Promise<readonly IndexEntry[]> {
+  const entries: IndexEntry[] = [];
+  for (const { path, type } of host.files.walk(layout.index)) {
+    const bucket = type === 'file' ? await host.files.readText(`${layout.index}/${path}`) : null;
+    const entry = bucket?.ok ? decodeEntry(bucket.value, null) : null;
+    if (entry !== null && layout.bucket(entry.key) === `${layout.index}/${path}`) entries.push(entry);
+  }
+  return entries;
 }
 
 function listBlobs(host: Host, layout: Layout): readonly ListedBlob[] {
   const blobs: ListedBlob[] = [];
-  for (const { path, type } of host.files.walk(layout.content).entries) {
+  for (const { path, type } of host.files.walk(layout.content)) {
     const hex = path.replaceAll('/', '');
     const stamp =
       type === 'file' && /^[0-9a-f]{64}$/.test(hex) ? host.files.stamp(`${layout.content}/${path}`) : null;
@@ -106,7 +110,9 @@ async function addNeeds(host: Host, layout: Layout, content: Content, needs: Set
   }
   needs.add(content.digest);
   if (content.type !== 'tree') return;
-  const manifest = await host.files.readText(layout.blob(content.digest));
+  const path = layout.blob(content.digest);
+  if (host.files.stamp(path)?.type !== 'file') return;
+  const manifest = await host.files.readText(path);
   for (const entry of (manifest.ok ? decodeTree(manifest.value) : null) ?? [])
     if (entry.type === 'file') needs.add(entry.digest);
 }

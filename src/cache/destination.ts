@@ -1,6 +1,8 @@
 /** The place where something is restored: temporary names beside it, leftovers of dead runs, links that lead away. */
 import { dirname } from 'node:path';
 import type { Files, Host } from '../host/host.ts';
+import type { Failure } from '../model/failure.ts';
+import { fail, ok, type Result } from '../model/result.ts';
 
 const PREFIX = '.bake-';
 const SUFFIX = '.tmp';
@@ -16,7 +18,7 @@ export function temporaryBeside(host: Host, path: string): string {
 
 /** Removes what a killed run left half-made in a directory. */
 export async function clearLeftTemporaries(host: Host, directory: string): Promise<void> {
-  for (const name of host.files.list(directory).names) {
+  for (const name of host.files.list(directory)) {
     if (!name.startsWith(PREFIX) || !name.endsWith(SUFFIX)) continue;
     const [pid, startedAt] = name.slice(PREFIX.length, -SUFFIX.length).split('-');
     const owner = { pid: Number(pid), startedAt: startedAt ?? '', realm: host.identity.realm };
@@ -26,21 +28,53 @@ export async function clearLeftTemporaries(host: Host, directory: string): Promi
 }
 
 /**
- * The first symbolic link between `root` and `directory` (one below it, or itself) that leads out of `root`; null when
- * there is none. Both are absolute; what does not exist yet cannot lead anywhere.
+ * Where the way from `root` to `directory` (one below it, or itself) leads out of `root`: the first symbolic link that does,
+ * or cannot be followed; null when it stays inside. Both are absolute; what does not exist yet cannot lead anywhere. In
+ * doubt it leads out: a root that cannot be resolved is one.
  */
 export function findEscape(files: Files, root: string, directory: string): string | null {
-  const realRoot = files.realPath(root) ?? root;
+  const realRoot = files.realPath(root);
+  if (realRoot === null) return root;
   const below = directory === root ? '' : directory.slice(root.length + 1);
+  if (directory !== root && directory !== `${root}/${below}`) return directory;
   let path = root;
   for (const segment of below.split('/').filter((part) => part !== '')) {
     path = `${path}/${segment}`;
-    const type = files.stamp(path)?.type;
-    // What cannot be looked at may lead anywhere.
-    if (type === 'unknown') return path;
-    if (type !== 'link') continue;
-    const target = files.realPath(path);
-    if (target === null || (target !== realRoot && !target.startsWith(`${realRoot}/`))) return path;
+    if (segment === '..') return path;
+    if (files.stamp(path)?.type === 'link' && !leadsInto(files, realRoot, path)) return path;
   }
   return null;
+}
+
+/**
+ * Makes the directory in which `to` is to be put, and asks again where it really lies: whoever may write to the checkout may
+ * have put a link on the way meanwhile.
+ */
+export async function makeParent(
+  files: Files,
+  root: string | null,
+  to: string,
+): Promise<Result<void, Failure>> {
+  const parent = dirname(to);
+  const link = root === null ? null : findEscape(files, root, parent);
+  if (link !== null) return fail({ code: 'restore-escapes', path: to, link });
+  const made = await files.makeDirectory(parent);
+  return made.ok ? isStillInside(files, root, to) : made;
+}
+
+/** Whether the directory of `to`, which is there, lies in `root`: asked once more at the moment of placing. */
+export function isStillInside(files: Files, root: string | null, to: string): Result<void, Failure> {
+  if (root === null) return ok(undefined);
+  const realRoot = files.realPath(root);
+  const parent = dirname(to);
+  return realRoot !== null && leadsInto(files, realRoot, parent)
+    ? ok(undefined)
+    : fail({ code: 'restore-escapes', path: to, link: parent });
+}
+
+function leadsInto(files: Files, realRoot: string, path: string): boolean {
+  const target = files.realPath(path);
+  return (
+    target !== null && (target === realRoot || target.startsWith(realRoot === '/' ? '/' : `${realRoot}/`))
+  );
 }

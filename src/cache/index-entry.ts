@@ -2,6 +2,13 @@
 import { hash } from 'node:crypto';
 import { type Digest, digestOfHex, hexOf, isDigest } from '../model/digest.ts';
 import type { JsonObject } from '../model/json.ts';
+import { parseJson } from './decode-result.ts';
+
+/** A bucket holds one line of ours; cacache may have appended some. */
+const MOST_CHARACTERS = 16 * 1024 * 1024;
+/** The latest time that a `Date` can hold. */
+export const LATEST_MS = 8.64e15;
+const LONGEST_INTEGRITY = 128;
 
 export interface IndexEntry {
   readonly key: string;
@@ -27,30 +34,39 @@ export function encodeEntry(entry: IndexEntry): string {
 
 /**
  * The newest sound entry of a bucket for a key, or for whatever key it is when that is null; null when there is none or it
- * says "deleted". Also reads what cacache appended.
+ * says "deleted", or is of any other shape. Also reads what cacache appended. Never throws.
  */
 export function decodeEntry(bucket: string, key: string | null): IndexEntry | null {
+  if (bucket.length > MOST_CHARACTERS) return null;
   for (const line of bucket.split('\n').reverse()) {
     const tab = line.indexOf('\t');
     if (tab < 0 || sha1(line.slice(tab + 1)) !== line.slice(0, tab)) continue;
-    const value = JSON.parse(line.slice(tab + 1)) as { [field: string]: unknown };
-    if (typeof value['key'] !== 'string' || (key !== null && value['key'] !== key)) continue;
-    const digest = digestOfIntegrity(value['integrity']);
-    if (digest === null) return null;
-    return {
-      key: value['key'],
-      digest,
-      sizeBytes: Number(value['size']),
-      time: Number(value['time']),
-      metadata: (value['metadata'] ?? null) as JsonObject | null,
-    };
+    const value = parseJson(line.slice(tab + 1));
+    if (!isRecord(value) || typeof value['key'] !== 'string') continue;
+    if (key === null || value['key'] === key) return entryOf(value['key'], value);
   }
   return null;
 }
 
+function entryOf(key: string, value: Fields): IndexEntry | null {
+  const { integrity, time, size = 0, metadata = null } = value;
+  const digest = digestOfIntegrity(integrity);
+  const isSized = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0;
+  const isTimed = typeof time === 'number' && time >= 0 && time <= LATEST_MS;
+  if (digest === null || !isSized || !isTimed || (metadata !== null && !isRecord(metadata))) return null;
+  return { key, digest, sizeBytes: size, time, metadata: metadata as JsonObject | null };
+}
+
+type Fields = { readonly [field: string]: unknown };
+
+function isRecord(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** The digest in `sha256-<base64>`, or null. */
-export function digestOfIntegrity(integrity: unknown): Digest | null {
-  if (typeof integrity !== 'string' || !integrity.startsWith('sha256-')) return null;
+function digestOfIntegrity(integrity: unknown): Digest | null {
+  if (typeof integrity !== 'string' || integrity.length > LONGEST_INTEGRITY) return null;
+  if (!integrity.startsWith('sha256-')) return null;
   const digest = digestOfHex(Buffer.from(integrity.slice('sha256-'.length), 'base64').toString('hex'));
   return isDigest(digest) ? digest : null;
 }

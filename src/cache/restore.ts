@@ -4,7 +4,7 @@ import type { Content, FileContent, TreeEntry } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import type { RestoreMode } from './cache.ts';
-import { clearLeftTemporaries, findEscape, temporaryBeside } from './destination.ts';
+import { clearLeftTemporaries, isStillInside, makeParent, temporaryBeside } from './destination.ts';
 import { BLOB_MTIME_MS, SMALL_BYTES, type Soundness } from './soundness.ts';
 import type { Store } from './store.ts';
 import { decodeTree } from './tree.ts';
@@ -32,9 +32,7 @@ export async function restoreContent(
   const { files } = store.host;
   const { content, to, mode, root } = request;
   const parent = dirname(to);
-  const link = root === null ? null : findEscape(files, root, parent);
-  if (link !== null) return fail({ code: 'restore-escapes', path: to, link });
-  const made = await files.makeDirectory(parent);
+  const made = await makeParent(files, root, to);
   if (!made.ok) return made;
   if (mode === 'private') await clearLeftTemporaries(store.host, parent);
 
@@ -43,7 +41,8 @@ export async function restoreContent(
   const built = await build(store, soundness, content, temporary, mode, (below, file) =>
     placed.push([below, file]),
   );
-  const swapped = built.ok ? await swapIn(store, temporary, to) : built;
+  const inside = built.ok ? isStillInside(files, root, to) : built;
+  const swapped = inside.ok ? await swapIn(store, temporary, to) : inside;
   if (!swapped.ok) {
     await files.remove(temporary);
     return swapped;

@@ -1,9 +1,10 @@
 /** ActionResults as they lie in a store: a small blob each, named by two index keys. */
 import type { ActionResult } from '../model/action.ts';
 import type { Content } from '../model/artifact.ts';
-import { type Digest, type Fingerprint, isFingerprint } from '../model/digest.ts';
+import type { Digest, Fingerprint } from '../model/digest.ts';
 import type { JsonValue } from '../model/json.ts';
 import { canonicalJson } from '../model/json.ts';
+import { decodeResult } from './decode-result.ts';
 import { decodeEntry, type IndexEntry } from './index-entry.ts';
 import type { Store } from './store.ts';
 
@@ -20,18 +21,6 @@ export function latestKey(pipeline: string, action: string): string {
 
 export function encodeResult(result: ActionResult): string {
   return canonicalJson(result as unknown as JsonValue);
-}
-
-/** A result out of bytes that were verified: only a format of another version of bake can be wrong; null then. */
-export function decodeResult(bytes: Uint8Array): ActionResult | null {
-  try {
-    const value = JSON.parse(Buffer.from(bytes).toString('utf8')) as Partial<ActionResult> | null;
-    return value?.format === 1 && Array.isArray(value.artifacts) && value.manifest?.format === 1
-      ? (value as ActionResult)
-      : null;
-  } catch {
-    return null;
-  }
 }
 
 /** The digests that a result names itself: artifacts, trees (not the files in them), layers, log. */
@@ -65,15 +54,23 @@ interface StoredResult {
 export async function listResults(store: Store): Promise<readonly StoredResult[]> {
   const found: StoredResult[] = [];
   for (const layout of store.layouts()) {
-    for (const file of store.host.files.walk(layout.index).entries) {
+    for (const file of store.host.files.walk(layout.index)) {
       if (file.type !== 'file') continue;
-      const bucket = await store.host.files.readText(`${layout.index}/${file.path}`);
-      const entry = bucket.ok ? decodeEntry(bucket.value, null) : null;
-      if (entry === null || !entry.key.startsWith(RESULT)) continue;
-      const bytes = await store.host.files.readBytes(store.locate(entry.digest).path);
-      const result = bytes.ok ? decodeResult(bytes.value) : null;
-      if (result !== null && isFingerprint(result.fingerprint)) found.push({ entry, result });
+      const stored = await readStored(store, `${layout.index}/${file.path}`);
+      if (stored !== null) found.push(stored);
     }
   }
   return found;
+}
+
+/** The result that an index file names; null when it names something else, or nothing that can be read. */
+async function readStored(store: Store, indexFile: string): Promise<StoredResult | null> {
+  const { files } = store.host;
+  const bucket = await files.readText(indexFile);
+  const entry = bucket.ok ? decodeEntry(bucket.value, null) : null;
+  if (entry === null || !entry.key.startsWith(RESULT)) return null;
+  const { path, stamp } = store.locate(entry.digest);
+  const bytes = stamp?.type === 'file' ? await files.readBytes(path) : null;
+  const result = bytes?.ok ? decodeResult(bytes.value) : null;
+  return result !== null && resultKey(result.fingerprint) === entry.key ? { entry, result } : null;
 }

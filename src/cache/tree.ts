@@ -52,7 +52,7 @@ function isEntry(entry: unknown): entry is TreeEntry {
 }
 
 /** Whether a path is relative and made of plain segments only. */
-function isInside(path: string): boolean {
+export function isInside(path: string): boolean {
   return (
     !path.includes('\0') &&
     path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')

@@ -1,7 +1,6 @@
 /** Makes one plain disk out of layers in the cache, for placed outputs, for commands that read a disk, and for `bake get`. */
-import { dirname } from 'node:path';
 import type { Cache } from '../cache/cache.ts';
-import { findEscape, temporaryBeside } from '../cache/destination.ts';
+import { isStillInside, makeParent, temporaryBeside } from '../cache/destination.ts';
 import { toolPath } from '../engine/environment.ts';
 import type { Flatten } from '../engine/session.ts';
 import type { Host } from '../host/host.ts';
@@ -11,8 +10,8 @@ import { fail } from '../model/result.ts';
 export function flattenIn(host: Host, cache: Cache): Flatten {
   return async (content, to, signal, root) => {
     if (content.type !== 'layers') throw new Error(`not made of layers: ${content.digest}`);
-    const link = root === undefined ? null : findEscape(host.files, root, dirname(to));
-    if (link !== null) return fail({ code: 'restore-escapes', path: to, link });
+    const made = await makeParent(host.files, root ?? null, to);
+    if (!made.ok) return made;
     const { diskLayer, flatten } = await import('../machine/disk-image.ts');
     const layers = [];
     for (const { digest, sizeBytes } of content.layers) {
@@ -21,14 +20,13 @@ export function flattenIn(host: Host, cache: Cache): Flatten {
       if (!layer.ok) return layer;
       layers.push(layer.value);
     }
-    const made = await host.files.makeDirectory(dirname(to));
-    if (!made.ok) return made;
     const temporary = temporaryBeside(host, to);
     const env = { PATH: toolPath(host.env), LANG: 'C.UTF-8' };
     const context = { host, env, signal, log: () => undefined };
     const done = await flatten(context, layers, temporary);
-    if (done.ok) return host.files.rename(temporary, to);
+    const inside = done.ok ? isStillInside(host.files, root ?? null, to) : done;
+    if (inside.ok) return host.files.rename(temporary, to);
     await host.files.remove(temporary);
-    return done;
+    return inside;
   };
 }

@@ -1,7 +1,9 @@
 /** `bake get <stage>[.<output>]`: puts outputs that are in the cache where the user wants them. */
 import { basename, resolve } from 'node:path';
+import type { ActionResult } from '../model/action.ts';
 import type { Artifact } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
+import type { PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import { formatSize } from '../report/format.ts';
@@ -44,7 +46,7 @@ async function artifactsOf(project: Project): Promise<Result<readonly Artifact[]
     const result = await storedResult(project, action);
     if (result === null) return fail({ code: 'no-result', stage: action.name, wanted: 'result' });
     const { output } = project;
-    const some = result.artifacts.filter(({ name }) => output === null || name === output);
+    const some = ofPlan(action, result).filter(({ name }) => output === null || name === output);
     if (output !== null && some.length === 0) {
       const known = action.outputs.map(({ name }) => name);
       return fail({ code: 'no-such-output', stage: action.name, output, known });
@@ -52,6 +54,14 @@ async function artifactsOf(project: Project): Promise<Result<readonly Artifact[]
     found.push(...some);
   }
   return ok(found);
+}
+
+/** The artifacts under the names and paths that the plan gives them; those of outputs that it no longer has are left out. */
+function ofPlan(action: PlannedAction, result: ActionResult): readonly Artifact[] {
+  return result.artifacts.flatMap((artifact) => {
+    const output = action.outputs.find(({ name }) => name === artifact.name);
+    return output === undefined ? [] : [{ ...artifact, path: output.path }];
+  });
 }
 
 async function putWhere(

@@ -1,8 +1,29 @@
 /** What an action came to last time, and what has changed since: why it runs. */
 import type { ActionResult, Manifest } from '../model/action.ts';
+import type { Fingerprint } from '../model/digest.ts';
 import type { PlannedAction } from '../model/plan.ts';
 import { reasonsOfChange } from './reasons.ts';
 import type { Session } from './session.ts';
+
+/**
+ * The result stored under a fingerprint, if it is one of this action: names and paths of outputs are those of the plan,
+ * whatever the cache says. One that differs is a miss.
+ */
+export async function resultFor(
+  session: Session,
+  action: PlannedAction,
+  fingerprint: Fingerprint,
+): Promise<ActionResult | null> {
+  const result = await session.cache.actions.get(fingerprint);
+  return result !== null && hasOutputsOf(action, result) ? result : null;
+}
+
+function hasOutputsOf({ outputs }: PlannedAction, { artifacts }: ActionResult): boolean {
+  return (
+    artifacts.length === outputs.length &&
+    outputs.every(({ name, path }) => artifacts.find((artifact) => artifact.name === name)?.path === path)
+  );
+}
 
 /** The result to compare an action with: that of this checkout's last run, else the newest in the cache, whoever made it. */
 export async function lastResult(session: Session, action: PlannedAction): Promise<ActionResult | null> {

@@ -8,7 +8,7 @@ import type { ArtifactRef, PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import { pin, takeInputs } from './fingerprint.ts';
-import { lastResult } from './last-result.ts';
+import { lastResult, resultFor } from './last-result.ts';
 import { referencesOf } from './options.ts';
 import { displacedArtifacts } from './placement.ts';
 import type { Prepared } from './prepare.ts';
@@ -81,7 +81,7 @@ async function predictOne(
   if (!taken.ok) return fail(taken.failure);
   const pinned = pin(prepared, options, taken.value, (ref) => artifactOf(before, ref), session.host);
   const known = { ...base, ...pinned };
-  const result = await session.cache.actions.get(pinned.fingerprint);
+  const result = await resultFor(session, action, pinned.fingerprint);
   const lastDurationMs = base.lastDurationMs ?? result?.durationMs ?? null;
   if (!action.cacheable) {
     return ok({ ...known, status: 'run', lastDurationMs, reasons: ['`cache: false`: it runs every time'] });

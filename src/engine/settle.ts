@@ -7,7 +7,7 @@ import type { Result } from '../model/result.ts';
 import { ok } from '../model/result.ts';
 import type { Pinned, TakenInputs } from './fingerprint.ts';
 import { pin, takeInputs } from './fingerprint.ts';
-import { changesSince, reasonsToRun } from './last-result.ts';
+import { changesSince, reasonsToRun, resultFor } from './last-result.ts';
 import { referencesOf } from './options.ts';
 import { displacedArtifacts, placeArtifact, placedOutputs } from './placement.ts';
 import type { Prepared } from './prepare.ts';
@@ -139,7 +139,7 @@ export class Settler {
     const { cache, state } = this.#session;
     const { prepared, pinned } = underway;
     const { action } = prepared;
-    const result = await cache.actions.get(pinned.fingerprint);
+    const result = await resultFor(this.#session, action, pinned.fingerprint);
     if (result === null) return null;
     const last = state.actions[action.name];
     const isLast = last?.fingerprint === pinned.fingerprint;
@@ -204,7 +204,7 @@ export class Settler {
     const isSure = settled.outcome === 'built' && !this.#suspects.has(name);
     if (isSure || pinned === null || result === null) return settled;
     const again = (async () => {
-      const stored = await this.#session.cache.actions.get(pinned.fingerprint);
+      const stored = await resultFor(this.#session, settled.action, pinned.fingerprint);
       if (stored !== null && (await this.#session.cache.isComplete(stored))) return settled;
       await this.#session.cache.actions.remove(pinned.fingerprint);
       this.#suspects.delete(name);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { IsoFile } from '../formats/iso-tree.ts';
 import { planSeedIso, writeSeedIso } from '../formats/seed-iso.ts';
 import type { Failure } from '../model/failure.ts';
+import { byCodeUnit } from '../model/json.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import type { ArtifactOption, StageContext } from './kind.ts';
@@ -57,10 +58,7 @@ stages:
   },
   async run(given, context) {
     const sources = new Map<string, Source>();
-    for (const [path, option] of Object.entries(given.files)) {
-      const added = addFiles(sources, context, path, option);
-      if (!added.ok) return added;
-    }
+    for (const [path, option] of Object.entries(given.files)) addFiles(sources, context, path, option);
     for (const [path, text] of Object.entries(given.content)) {
       const file = `${context.scratch}/content-${sources.size}`;
       const written = await context.host.files.writeFile(file, text);
@@ -92,16 +90,15 @@ function addFiles(
   context: StageContext,
   path: string,
   option: ArtifactOption,
-): Result<void, Failure> {
+): void {
   const { path: from, content } = context.input(option);
   const { files } = context.host;
   if (content.type !== 'tree') {
     const executable = content.type === 'file' && content.executable;
     sources.set(path, { path, file: from, sizeBytes: content.sizeBytes, executable });
-    return ok(undefined);
+    return;
   }
-  const { entries, trouble } = files.walk(from);
-  if (trouble !== null) return fail(trouble);
+  const entries = [...files.walk(from)].sort((a, b) => byCodeUnit(a.path, b.path));
   for (const entry of entries) {
     if (entry.type === 'directory') continue;
     const file = `${from}/${entry.path}`;
@@ -110,7 +107,6 @@ function addFiles(
     const executable = stamp !== null && (stamp.mode & 0o100) !== 0;
     sources.set(inside, { path: inside, file, sizeBytes: stamp?.sizeBytes ?? -1, executable });
   }
-  return ok(undefined);
 }
 
 function refused(problem: string): Result<never, Failure> {

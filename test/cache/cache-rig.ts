@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Cache } from '../../src/cache/cache.ts';
 import { type OpenOptions, openCache } from '../../src/cache/local.ts';
+import { fingerprintOf } from '../../src/engine/manifest.ts';
 import type { Host } from '../../src/host/host.ts';
 import { realHost } from '../../src/host/real.ts';
-import type { ActionResult } from '../../src/model/action.ts';
+import type { ActionResult, Manifest } from '../../src/model/action.ts';
 import type { Artifact, Content } from '../../src/model/artifact.ts';
-import { type Fingerprint, fingerprintOfHex } from '../../src/model/digest.ts';
+import type { Fingerprint } from '../../src/model/digest.ts';
 import type { Failure } from '../../src/model/failure.ts';
 import type { Result } from '../../src/model/result.ts';
 
@@ -65,13 +66,33 @@ export function must<T>(result: Result<T, Failure>): T {
   return result.value;
 }
 
-/** A fingerprint made of one hex digit. */
-export function fingerprint(digit: string): Fingerprint {
-  return fingerprintOfHex(digit.repeat(64));
+/** The fingerprint of a command that is named by one letter. */
+export function fingerprint(name: string): Fingerprint {
+  const made = fingerprintOf(manifestOf(name), realHost().hashing);
+  named.set(made, name);
+  return made;
+}
+
+/** The names of the fingerprints that were asked for. */
+const named = new Map<Fingerprint, string>();
+
+function manifestOf(name: string): Manifest {
+  return {
+    format: 1,
+    kind: 'run',
+    kindVersion: 1,
+    options: { script: name },
+    env: {},
+    secrets: {},
+    inputs: {},
+    outputs: {},
+    tools: {},
+    platform: null,
+  };
 }
 
 /** A result with the given contents as outputs. */
-export function resultOf(name: Fingerprint, contents: readonly Content[], action = 'disk'): ActionResult {
+export function resultOf(of: Fingerprint, contents: readonly Content[], action = 'disk'): ActionResult {
   const artifacts: Artifact[] = contents.map((content, at) => ({
     name: `out${at}`,
     path: `out${at}`,
@@ -79,19 +100,8 @@ export function resultOf(name: Fingerprint, contents: readonly Content[], action
   }));
   return {
     format: 1,
-    fingerprint: name,
-    manifest: {
-      format: 1,
-      kind: 'run',
-      kindVersion: 1,
-      options: { script: 'true' },
-      env: {},
-      secrets: {},
-      inputs: {},
-      outputs: {},
-      tools: {},
-      platform: null,
-    },
+    fingerprint: of,
+    manifest: manifestOf(named.get(of) ?? 'a'),
     artifacts,
     log: null,
     durationMs: 1200,

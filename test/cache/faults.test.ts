@@ -127,7 +127,7 @@ test.each(['torn', 'empty', 'garbage'])(
     const cache = await rig.open();
     const result = resultOf(fingerprint('a'), []);
     must(await cache.actions.put(result));
-    for (const { path, type } of rig.host.files.walk(rig.path('cache/v1/index-v5')).entries) {
+    for (const { path, type } of rig.host.files.walk(rig.path('cache/v1/index-v5'))) {
       if (type !== 'file') continue;
       const file = rig.path(`cache/v1/index-v5/${path}`);
       const text = readFileSync(file, 'utf8');
@@ -146,7 +146,7 @@ test('a result whose own bytes were damaged is a miss', async () => {
   await using rig = cacheRig();
   const cache = await rig.open();
   must(await cache.actions.put(resultOf(fingerprint('a'), [])));
-  for (const { path, type } of rig.host.files.walk(rig.path('cache/v1/content-v2')).entries)
+  for (const { path, type } of rig.host.files.walk(rig.path('cache/v1/content-v2')))
     if (type === 'file') damage(rig.path(`cache/v1/content-v2/${path}`));
   expect(await cache.actions.get(fingerprint('a'))).toBeNull();
   expect(await cache.actions.get(fingerprint('a'))).toBeNull();
@@ -274,7 +274,8 @@ const restored = found && (await cache.isComplete(found)) && (await cache.restor
 const workspace = await cache.makeWorkspace();
 const written = workspace.ok && (await host.files.writeFile(workspace.value.path + '/x', 'mine ' + process.getuid())).ok;
 const adopted = written ? await cache.blobs.adopt(workspace.value.path + '/x') : null;
-const kept = adopted?.ok ? await cache.actions.put({ ...found, fingerprint: fingerprint.replace(/.$/, process.argv[7]), artifacts: [{ name: 'x', path: 'x', content: adopted.value }] }) : null;
+const own = JSON.parse(process.argv[7]);
+const kept = adopted?.ok ? await cache.actions.put({ ...own, artifacts: [{ name: 'x', path: 'x', content: adopted.value }] }) : null;
 await cache.close();
 console.log(JSON.stringify({ restored, bytes: restored ? readFileSync(to).length : null, kept: kept?.ok ?? false, warnings }));
 `;
@@ -297,7 +298,7 @@ test.skipIf(!isRoot)(
         fingerprint('a'),
         rig.path(`home/${mode}`),
         mode,
-        '1',
+        JSON.stringify(resultOf(fingerprint('1'), [])),
       ];
       await using child = startChild(program, args, { uid: 65534, gid: 65534 });
       expect(JSON.parse(await child.nextLine())).toEqual({
@@ -331,7 +332,14 @@ test.skipIf(!isRoot)(
       [60_001, '2', 'a'],
     ] as const) {
       const to = rig.path(`out-${uid}-${digit}`);
-      const args = [rig.path('cache'), rig.directory, fingerprint(source), to, 'shared', digit];
+      const args = [
+        rig.path('cache'),
+        rig.directory,
+        fingerprint(source),
+        to,
+        'shared',
+        JSON.stringify(resultOf(fingerprint(digit), [])),
+      ];
       await using child = startChild(program, args, { uid, gid: 60_000 });
       expect(JSON.parse(await child.nextLine())).toEqual({
         restored: true,
@@ -341,7 +349,7 @@ test.skipIf(!isRoot)(
       });
       expect(await child.ended).toBe(0);
     }
-    for (const { path, type } of rig.host.files.walk(rig.path('cache/v1')).entries)
+    for (const { path, type } of rig.host.files.walk(rig.path('cache/v1')))
       if (type === 'directory')
         expect([path, lstatSync(rig.path(`cache/v1/${path}`)).mode & 0o2070]).toEqual([path, 0o2070]);
   },
@@ -364,8 +372,8 @@ for (let round = 0; ; round += 1) {
   await host.files.writeFile(workspace.path + '/tree/deep/small', 'round ' + round);
   const contents = [];
   for (const name of ['disk', 'tree']) contents.push((await cache.blobs.adopt(workspace.path + '/' + name)).value);
-  const result = JSON.parse(process.argv[3]);
-  await cache.actions.put({ ...result, fingerprint: 'sha256:' + round.toString(16).padStart(64, '0'), artifacts: contents.map((content, at) => ({ name: 'o' + at, path: 'o' + at, content })) });
+  const result = JSON.parse(process.argv[3])[round];
+  if (result !== undefined) await cache.actions.put({ ...result, artifacts: contents.map((content, at) => ({ name: 'o' + at, path: 'o' + at, content })) });
   if (round === 2) console.log('going');
 }
 `;
@@ -373,11 +381,9 @@ for (let round = 0; ; round += 1) {
 test('after kill -9 in the middle of storing, every result there is whole, and the next run clears up', async () => {
   await using rig = cacheRig();
   const program = await buildProgram(rig.directory, 'writer', WRITER);
+  const rounds = Array.from({ length: 200 }, (_, round) => resultOf(fingerprint(String(round)), []));
   for (let attempt = 0; attempt < 5; attempt += 1) {
-    await using child = startChild(program, [
-      rig.path('cache'),
-      JSON.stringify(resultOf(fingerprint('f'), [])),
-    ]);
+    await using child = startChild(program, [rig.path('cache'), JSON.stringify(rounds)]);
     const { workspace } = JSON.parse(await child.nextLine()) as { workspace: string };
     await child.nextLine();
     // Another moment in each attempt, spread over one round.
@@ -389,8 +395,8 @@ test('after kill -9 in the middle of storing, every result there is whole, and t
 
     const cache = await rig.open();
     let found = 0;
-    for (let round = 0; round < 10_000; round += 1) {
-      const result = await cache.actions.get(`sha256:${round.toString(16).padStart(64, '0')}` as never);
+    for (const [round, { fingerprint: of }] of rounds.entries()) {
+      const result = await cache.actions.get(of);
       if (result === null) break;
       found += 1;
       expect(await cache.isComplete(result)).toBe(true);
