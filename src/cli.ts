@@ -4,6 +4,7 @@ import type { Invocation } from './commands/command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { parseArguments } from './commands/parse-arguments.ts';
 import { printFailures } from './commands/print-failures.ts';
+import { cleaningSink } from './commands/sink.ts';
 
 const BUG = 70;
 const INTERRUPTED = 130;
@@ -22,8 +23,8 @@ function quietWhenClosed(stream: NodeJS.WriteStream): (text: string) => void {
 }
 
 const stop = new AbortController();
-const write = quietWhenClosed(process.stdout);
-const writeError = quietWhenClosed(process.stderr);
+const write = cleaningSink(quietWhenClosed(process.stdout), process.env, process.stdout);
+const writeError = cleaningSink(quietWhenClosed(process.stderr), process.env, process.stderr);
 
 /** The first signal asks to stop, the second stops. */
 function onSignal(): void {

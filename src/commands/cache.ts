@@ -9,6 +9,7 @@ import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { exitStatusOf } from '../report/failures.ts';
 import { formatDuration, formatSize } from '../report/format.ts';
+import { jsonText } from '../report/printable.ts';
 import { renderFailures } from '../report/render-failure.ts';
 import { cacheDirectoryOf } from './cache-dir.ts';
 import { printTable } from './cache-table.ts';
@@ -76,7 +77,7 @@ async function findDirectory(
 }
 
 function printJson(invocation: Invocation, value: object): void {
-  invocation.write(`${JSON.stringify({ schemaVersion: 1, ...value }, null, 2)}\n`);
+  invocation.write(`${jsonText({ schemaVersion: 1, ...value }, 2)}\n`);
 }
 
 async function showDirectory({ invocation, directory }: Here): Promise<Result<void, Failure>> {

@@ -1,4 +1,5 @@
 /** What a command is: its words for help and completion (cheap), and its code (loaded only when it is run). */
+import type { SinkText } from '../report/printable.ts';
 
 export interface Flag {
   /** Long name without dashes. */
@@ -52,6 +53,8 @@ export interface Invocation {
   /** Absolute directory to work in: `-C` or the current one. */
   readonly cwd: string;
   readonly env: { readonly [name: string]: string | undefined };
-  write(text: string): void;
-  writeError(text: string): void;
+  /** To standard output; see `sink.ts` for what stays behind. */
+  write(text: SinkText): void;
+  /** To standard error, in the same way. */
+  writeError(text: SinkText): void;
 }

@@ -9,6 +9,7 @@ import type { Failure } from '../model/failure.ts';
 import type { PlannedAction } from '../model/plan.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { selectActions } from '../pipeline/select.ts';
+import { jsonText } from '../report/printable.ts';
 import { byStage, lastOf } from '../report/stages.ts';
 import { withSources } from '../stages/images/open-disk.ts';
 import type { CommandModule } from './command.ts';
@@ -44,7 +45,7 @@ export const run: CommandModule['run'] = async (invocation) => {
         : partitions,
   };
   if (invocation.flags['json'] === true) {
-    invocation.write(`${JSON.stringify(diffJson(diff), null, 2)}\n`);
+    invocation.write(`${jsonText(diffJson(diff), 2)}\n`);
     return 0;
   }
   const style = styleOf(invocation.env, process.stdout);

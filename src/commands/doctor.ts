@@ -9,6 +9,7 @@ import { findAccelerator } from '../machine/accelerator.ts';
 import { findFirmware } from '../machine/firmware.ts';
 import { keptMachines } from '../machine/kept.ts';
 import { formatSize } from '../report/format.ts';
+import { jsonText } from '../report/printable.ts';
 import { cacheDirectoryOf } from './cache-dir.ts';
 import type { CommandModule, Invocation } from './command.ts';
 import { machinesOf } from './machine.ts';
@@ -48,7 +49,7 @@ export const run: CommandModule['run'] = async (invocation) => {
   const ready = findings.every(({ verdict }) => verdict !== 'missing');
   const packages = [...new Set(findings.flatMap((finding) => finding.package ?? []))];
   if (invocation.flags['json'] === true) {
-    invocation.write(`${JSON.stringify({ schemaVersion: 1, ready, findings, packages }, null, 2)}\n`);
+    invocation.write(`${jsonText({ schemaVersion: 1, ready, findings, packages }, 2)}\n`);
     return ready ? 0 : MISSING_SOMETHING;
   }
   const width = Math.max(...findings.map(({ name }) => name.length));

@@ -6,6 +6,7 @@ import type { PlannedStatus } from '../engine/predict.ts';
 import type { ActionResult, Manifest } from '../model/action.ts';
 import type { JsonObject, JsonValue } from '../model/json.ts';
 import type { Style } from '../report/ansi.ts';
+import { jsonText } from '../report/printable.ts';
 import { byStage, lastOf, type StageActions, stageStatus, tellingStatus } from '../report/stages.ts';
 import type { CommandModule } from './command.ts';
 import { predicted } from './predicted.ts';
@@ -35,8 +36,8 @@ export const run: CommandModule['run'] = async (invocation) => {
     return 0;
   }
   const asJson = byStage(explained).map(explainJson);
-  if (asJson.length === 1) invocation.write(`${JSON.stringify(asJson[0], null, 2)}\n`);
-  else invocation.write(asJson.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  if (asJson.length === 1) invocation.write(`${jsonText(asJson[0], 2)}\n`);
+  else invocation.write(asJson.map((one) => `${jsonText(one)}\n`).join(''));
   return 0;
 };
 

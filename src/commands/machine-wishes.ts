@@ -34,6 +34,9 @@ async function ask(
   const { renderSoFar } = await import('../report/render-failure.ts');
   const { renderSettingsOf } = await import('./reporters.ts');
   const { isAffirmed } = await import('./question.ts');
-  process.stderr.write(renderSoFar(action, failure, renderSettingsOf(env)));
+  const { printable } = await import('../report/printable.ts');
+  const { sinkRules } = await import('./sink.ts');
+  const screen = renderSoFar(action, failure, renderSettingsOf(env));
+  process.stderr.write(printable(screen, sinkRules(env, process.stderr)));
   return (await isAffirmed('Keep its machine? [y/N] ', signal)) ? 'keep' : 'end';
 }

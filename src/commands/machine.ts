@@ -5,6 +5,7 @@ import { realHost } from '../host/real.ts';
 import { endKept, type KeptMachine, keptMachines } from '../machine/kept.ts';
 import type { Failure } from '../model/failure.ts';
 import { formatDuration } from '../report/format.ts';
+import { jsonText } from '../report/printable.ts';
 import { printTable } from './cache-table.ts';
 import { checkoutPlace } from './checkout-place.ts';
 import type { CommandModule, Invocation } from './command.ts';
@@ -56,7 +57,7 @@ async function ls({ host, invocation, running }: Here): Promise<number> {
       ssh: words,
       vnc,
     }));
-    invocation.write(`${JSON.stringify({ schemaVersion: 1, machines }, null, 2)}\n`);
+    invocation.write(`${jsonText({ schemaVersion: 1, machines }, 2)}\n`);
     return 0;
   }
   if (running.length === 0) {

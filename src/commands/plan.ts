@@ -6,6 +6,7 @@ import { byCodeUnit } from '../model/json.ts';
 import type { PlanStatus } from '../model/outcome.ts';
 import type { Style } from '../report/ansi.ts';
 import { formatDuration } from '../report/format.ts';
+import { jsonText } from '../report/printable.ts';
 import { byStage, lastOf, type StageActions, stageStatus, tellingStatus } from '../report/stages.ts';
 import { padEnd } from '../report/width.ts';
 import type { CommandModule, Invocation } from './command.ts';
@@ -21,7 +22,7 @@ export const run: CommandModule['run'] = async (invocation) => {
   if (!statuses.ok) return printFailures(invocation, statuses.failure);
   const text =
     invocation.flags['json'] === true
-      ? `${JSON.stringify(planJson(project.value.plan.name, statuses.value), null, 2)}\n`
+      ? `${jsonText(planJson(project.value.plan.name, statuses.value), 2)}\n`
       : planText(statuses.value, styleOf(invocation.env, process.stdout), isVerbose(invocation));
   invocation.write(text);
   return 0;

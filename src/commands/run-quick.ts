@@ -5,10 +5,12 @@ import { quickCheck, quickFile } from '../engine/quick.ts';
 import { readBytesNow } from '../host/read-now.ts';
 import { rawStamp } from '../host/stamp.ts';
 import { isStat, isStatAt, numbersOf } from '../model/stat-record.ts';
+import { printable } from '../report/printable.ts';
 import { nothingToDoLines } from '../report/summary.ts';
 import { checkoutPlace, pipelineVariables, programIdentity } from './checkout-place.ts';
 import type { Invocation } from './command.ts';
 import { pipelineArguments } from './load-plan.ts';
+import { sinkRules } from './sink.ts';
 import { chooseReporter, type OutputStream, styleOf } from './stream-choice.ts';
 import type { Project } from './wiring.ts';
 
@@ -32,7 +34,7 @@ export function quickRun(invocation: QuickInvocation, stream: OutputStream): str
   // Since the process began: that is what the user waited. `performance` would load a module for it.
   const durationMs = Math.round(process.uptime() * 1000);
   const lines = nothingToDoLines({ file, durationMs, ...summary }, styleOf(env, stream));
-  return `${lines.join('\n')}\n`;
+  return printable(`${lines.join('\n')}\n`, sinkRules(env, stream));
 }
 
 /** Writes down what the next quick run compares, after a run that ended well. */

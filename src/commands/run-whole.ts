@@ -11,6 +11,7 @@ import type { PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import { exitStatusOf } from '../report/failures.ts';
+import { jsonText } from '../report/printable.ts';
 import type { Invocation } from './command.ts';
 import { printFailures } from './print-failures.ts';
 import { makeReporter } from './reporters.ts';
@@ -147,11 +148,7 @@ async function writeSummary(
 ): Promise<Failure | null> {
   const file = invocation.flags['summary'];
   if (typeof file !== 'string') return null;
-  const text = JSON.stringify(
-    summaryJson({ ...run, pipeline: project.plan.name, cacheDir: project.cacheDir }),
-    null,
-    2,
-  );
+  const text = jsonText(summaryJson({ ...run, pipeline: project.plan.name, cacheDir: project.cacheDir }), 2);
   const written = await project.host.files.replaceFile(resolve(invocation.cwd, file), `${text}\n`);
   return written.ok ? null : written.failure;
 }

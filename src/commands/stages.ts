@@ -1,6 +1,7 @@
 /** `bake stages [kind]`: the kinds of stages, or all that there is to know about one. */
 import { suggest } from '../model/suggest.ts';
 import { describeKind, type KindDescription } from '../pipeline/describe-kind.ts';
+import { jsonText } from '../report/printable.ts';
 import { stageKinds } from '../stages/index.ts';
 import type { CommandModule } from './command.ts';
 import { printFailures } from './print-failures.ts';
@@ -16,7 +17,7 @@ export const run: CommandModule['run'] = async (invocation) => {
   const isJson = invocation.flags['json'] === true;
   if (name === undefined) {
     const kinds = stageKinds().map(({ name, version, summary }) => ({ name, version, summary }));
-    if (isJson) invocation.write(`${JSON.stringify({ schemaVersion: 1, kinds }, null, 2)}\n`);
+    if (isJson) invocation.write(`${jsonText({ schemaVersion: 1, kinds }, 2)}\n`);
     else
       invocation.write(
         `${[
@@ -38,7 +39,7 @@ export const run: CommandModule['run'] = async (invocation) => {
     ]);
   }
   const description = describeKind(kind);
-  if (isJson) invocation.write(`${JSON.stringify({ schemaVersion: 1, ...description }, null, 2)}\n`);
+  if (isJson) invocation.write(`${jsonText({ schemaVersion: 1, ...description }, 2)}\n`);
   else invocation.write(`${kindText(description, width, bold).join('\n')}\n`);
   return 0;
 };

@@ -1,6 +1,7 @@
 /** `bake validate`: says that a pipeline is right, or everything that is wrong with it. */
 import { realHost } from '../host/real.ts';
 import { failureJson } from '../report/failure-json.ts';
+import { jsonText } from '../report/printable.ts';
 import { renderWarning } from '../report/render-failure.ts';
 import type { CommandModule } from './command.ts';
 import { loadPlan, pipelineArguments } from './load-plan.ts';
@@ -17,7 +18,7 @@ export const run: CommandModule['run'] = async (invocation) => {
     const failures = loaded.ok ? [] : loaded.failure.map(failureJson);
     const warnings = loaded.ok ? loaded.value.plan.warnings.map(failureJson) : [];
     const report = { schemaVersion: 1, file, valid: loaded.ok, failures, warnings };
-    invocation.write(`${JSON.stringify(report, null, 2)}\n`);
+    invocation.write(`${jsonText(report, 2)}\n`);
     return loaded.ok ? 0 : 2;
   }
   if (!loaded.ok) return printFailures(invocation, loaded.failure);

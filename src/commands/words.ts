@@ -79,7 +79,11 @@ export const COMMAND_WORDS = [
     summary: "Show the output of a stage's last run, also of one whose result came from the cache",
     usage: '[pipeline.yaml] <stage>[@step]',
     completes: 'stages',
-    flags: [{ name: 'follow', short: 'f', summary: 'Go on while the stage runs' }, ...PIPELINE_FLAGS],
+    flags: [
+      { name: 'follow', short: 'f', summary: 'Go on while the stage runs' },
+      { name: 'raw', summary: 'The bytes as the stage wrote them, not to a terminal' },
+      ...PIPELINE_FLAGS,
+    ],
     examples: [['bake log qemu-install --follow', 'watch an installation']],
   },
   {

@@ -28,5 +28,7 @@ export type UsageFailure =
       readonly known: readonly string[];
       readonly suggestion: string | null;
     }
+  /** `bake log --raw` would write to a terminal. */
+  | { readonly code: 'raw-to-terminal' }
   /** `bake init` would overwrite it. */
   | { readonly code: 'file-exists'; readonly path: string };

@@ -1,4 +1,5 @@
 /** Colour and other terminal escapes: the few that are used, switched off as a whole, and the removal of foreign ones. */
+import { withoutSequences } from './printable.ts';
 
 export interface Style {
   bold(text: string): string;
@@ -41,19 +42,18 @@ export function styleFor(colour: boolean): Style {
   return colour ? COLOURED : PLAIN;
 }
 
-/** CSI sequences, OSC strings with their end, and two-character escapes. */
-const ESCAPES =
-  /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[PX^_][^\u001b]*(?:\u001b\\)?|[ -/]*[0-~])|\u009b[0-?]*[ -/]*[@-~]/g;
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /**
  * One line as a screen may show it: of text that was overwritten after a carriage return only the last stays, escapes
- * and control characters are gone, tabs are two spaces. Output of guests and commands must not be able to move our cursor.
+ * and control characters are gone, tabs are two spaces, line breaks and what would deceive the eye are written as escapes.
+ * Output of guests and commands must not be able to move our cursor.
  */
 export function cleanLine(line: string): string {
-  const bare = line.replace(ESCAPES, '').replace(/\r+$/, '');
+  const bare = withoutSequences(line).replace(/\r+$/, '');
   return bare
     .slice(bare.lastIndexOf('\r') + 1)
     .replace(/\t/g, '  ')
+    .replace(/\n/g, '\\n')
     .replace(CONTROLS, '');
 }

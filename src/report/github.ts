@@ -4,6 +4,8 @@ import type { Failure } from '../model/failure.ts';
 import { styleFor } from './ansi.ts';
 import { textOf } from './failures.ts';
 import { formatDuration, formatSize } from './format.ts';
+import type { SinkText } from './printable.ts';
+import { printable, WorkflowCommand } from './printable.ts';
 import { locationOf } from './render-failure.ts';
 import type { RunEnd } from './summary.ts';
 import { summaryLines } from './summary.ts';
@@ -17,18 +19,22 @@ function escapeProperty(text: string): string {
   return escapeData(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
 }
 
-/** Lines inside a group that the reader can fold. */
-export function group(title: string, lines: readonly string[]): string {
-  return `::group::${escapeData(title)}\n${lines.map((line) => `${defuse(line)}\n`).join('')}::endgroup::\n`;
-}
-
-/** A line of foreign output that cannot be taken for a command of GitHub's: those start with `::` or `##[`. */
-export function defuse(line: string): string {
-  return /^\s*(::|##\[)/.test(line) ? `\u200b${line.trimStart()}` : line;
+/** Lines inside a group that the reader can fold; the lines may say anything. */
+export function group(title: string, lines: readonly string[]): readonly SinkText[] {
+  const inside = lines.map((line) => `${line}\n`).join('');
+  return [
+    new WorkflowCommand(`::group::${escapeData(title)}\n`),
+    inside,
+    new WorkflowCommand('::endgroup::\n'),
+  ];
 }
 
 /** An annotation at the place of the failure in its file, or at the run as a whole. */
-export function annotation(level: 'error' | 'warning', failure: Failure, stage: string | null): string {
+export function annotation(
+  level: 'error' | 'warning',
+  failure: Failure,
+  stage: string | null,
+): WorkflowCommand {
   const text = textOf(failure);
   const location = locationOf(failure);
   const place =
@@ -45,11 +51,16 @@ export function annotation(level: 'error' | 'warning', failure: Failure, stage: 
   const message = [text.summary, ...(text.details ?? []), ...tail, ...(text.hint ? [text.hint] : [])].join(
     '\n',
   );
-  return `::${level} ${[...place, `title=${title}`].join(',')}::${escapeData(message)}\n`;
+  return new WorkflowCommand(
+    `::${level} ${[...place, `title=${title}`].join(',')}::${escapeData(message)}\n`,
+  );
 }
 
+/** Text that Markdown and HTML leave alone: no markup, no link, no picture, one row. */
 function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('\n', ' ');
+  return printable(text.replace(/\s+/g, ' '), { colour: false, workflow: false })
+    .replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
+    .replace(/[\\`*_{}[\]|~$!@]|:(?=\/\/)|(?<=www)\./gi, '\\$&');
 }
 
 function row(action: FinishedAction): string {

@@ -1,6 +1,7 @@
 /** JSON lines: every event on a line of its own, for programs that follow a run. */
 import type { Event, FinishedAction, Reporter } from '../model/event.ts';
 import { failureJson } from './failure-json.ts';
+import { jsonText } from './printable.ts';
 
 const SCHEMA_VERSION = 1;
 
@@ -30,7 +31,7 @@ export function jsonReporter(write: (text: string) => void): Reporter {
     on(event) {
       const line = first ? { schemaVersion: SCHEMA_VERSION, ...eventJson(event) } : eventJson(event);
       first = false;
-      write(`${JSON.stringify(line)}\n`);
+      write(`${jsonText(line)}\n`);
     },
     async close() {},
   };

@@ -6,6 +6,8 @@ import { displayWidth } from './width.ts';
 interface ScreenSettings {
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
+  /** Makes a line fit to be written: nothing in it moves the cursor. */
+  readonly clean: (line: string) => string;
   /** Lines that stay, asked for once before each frame. */
   readonly takeStaying: () => readonly string[];
   /** The moving block; every line fits the terminal. */
@@ -60,7 +62,8 @@ export class LiveScreen implements ListrRenderer {
     process.removeListener('exit', this.#onExit);
     this.#clock.stop();
     const farewell = this.#settings.farewell();
-    const lines = [...this.#staying(), ...(farewell === '' ? [] : farewell.replace(/\n$/, '').split('\n'))];
+    const last = farewell === '' ? [] : farewell.replace(/\n$/, '').split('\n');
+    const lines = [...this.#staying(), ...last.map(this.#settings.clean)];
     this.#output.toStdout(over(this.#rowsDrawn(), lines), false);
     this.#output.release();
   }
@@ -68,7 +71,7 @@ export class LiveScreen implements ListrRenderer {
   #draw(): void {
     this.#tick++;
     const rows = this.#rowsDrawn();
-    const frame = this.#settings.frame(this.#tick);
+    const frame = this.#settings.frame(this.#tick).map(this.#settings.clean);
     const text = over(rows, [...this.#staying(), ...frame]);
     this.#drawn = frame;
     // Synchronized output: terminals that know it show the frame at once, the others ignore it.
@@ -76,7 +79,7 @@ export class LiveScreen implements ListrRenderer {
   }
 
   #staying(): readonly string[] {
-    return this.#settings.takeStaying().flatMap((text) => text.split('\n'));
+    return this.#settings.takeStaying().flatMap((text) => text.split('\n').map(this.#settings.clean));
   }
 
   /** Rows that the moving block takes: lines drawn on a wider terminal take several rows of a narrower one. */

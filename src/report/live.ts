@@ -2,6 +2,7 @@
 import { Listr } from 'listr2';
 import type { FinishedAction, Reporter } from '../model/event.ts';
 import { attemptWords, failedStage } from './action-words.ts';
+import { styleFor } from './ansi.ts';
 import type { Handlers } from './dispatch.ts';
 import { dispatch } from './dispatch.ts';
 import type { Canvas } from './live-frame.ts';
@@ -15,6 +16,7 @@ import {
   noteStarted,
   noteWaiting,
 } from './live-state.ts';
+import { printable } from './printable.ts';
 import { renderStageFailure, renderWarning } from './render-failure.ts';
 import { summaryLines } from './summary.ts';
 import type { Terminal } from './terminal.ts';
@@ -95,6 +97,7 @@ export function liveReporter(settings: LiveSettings): Reporter {
       rendererOptions: {
         stdout: settings.stdout,
         stderr: settings.stderr,
+        clean: (line) => printable(line, { colour: style === styleFor(true), workflow: false }),
         takeStaying: () => {
           const lines = staying;
           staying = [];

@@ -5,7 +5,7 @@ import { cleanLine } from './ansi.ts';
 import type { EventOf, Handlers } from './dispatch.ts';
 import { dispatch } from './dispatch.ts';
 import { formatDuration } from './format.ts';
-import { annotation, defuse, group, stepSummary } from './github.ts';
+import { annotation, group, stepSummary } from './github.ts';
 import { renderStageFailure, renderWarning } from './render-failure.ts';
 import { countStages, summaryLines } from './summary.ts';
 import type { Terminal } from './terminal.ts';
@@ -66,7 +66,8 @@ export function plainReporter(settings: PlainSettings): Reporter {
   function say(name: string, text: string): void {
     if (verbosity === 'quiet') return;
     head();
-    line(`${style.bold(`${name}:`)} ${text}`);
+    // What a text quotes may have line breaks of its own.
+    line(`${style.bold(`${name}:`)} ${text}`.replaceAll('\n', '\\n'));
   }
 
   function heartbeat(name: string): void {
@@ -81,8 +82,7 @@ export function plainReporter(settings: PlainSettings): Reporter {
   function output(name: string, text: string): void {
     const state = running.get(name);
     if (verbosity === 'verbose') {
-      const clean = cleanLine(text);
-      line(`${style.dim(`${name} |`)} ${settings.github ? defuse(clean) : clean}`);
+      line(`${style.dim(`${cleanLine(name)} |`)} ${cleanLine(text)}`);
       if (state) state.lastLineAtMs = settings.now();
       return;
     }
@@ -101,7 +101,8 @@ export function plainReporter(settings: PlainSettings): Reporter {
     running.delete(action.name);
     if (!state || state.output.length === 0 || verbosity === 'quiet') return;
     const left = state.leftOut > 0 ? [`(${state.leftOut} lines before these are in the log)`] : [];
-    terminal.write(group(`${action.name}: ${outcomeWords(action)}`, [...left, ...state.output]));
+    for (const text of group(`${action.name}: ${outcomeWords(action)}`, [...left, ...state.output]))
+      terminal.write(text);
   }
 
   function isWorthALine(action: FinishedAction): boolean {

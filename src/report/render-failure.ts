@@ -183,5 +183,5 @@ function sourceLines(
 function visible(text: string): string {
   return text
     .replace(/\t/g, '  ')
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\ufeff]/g, '·');
+    .replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, '·');
 }

@@ -1,8 +1,10 @@
 /** What a reporter writes to, and how: handed in, so that a report can be read back in a test. */
 import type { Style } from './ansi.ts';
+import type { SinkText } from './printable.ts';
 
 export interface Terminal {
-  write(text: string): void;
+  /** Writes text, out of which it leaves what a terminal or a service would obey, or a command of ours. */
+  write(text: SinkText): void;
   /** Width now; it may change between two calls. */
   columns(): number;
   rows(): number;

@@ -1,5 +1,6 @@
 /** A run as Chrome trace events, for chrome://tracing or ui.perfetto.dev: one lane per action that ran at the same time. */
 import type { Event, FinishedAction, Reporter } from '../model/event.ts';
+import { jsonText } from './printable.ts';
 
 interface TraceEvent {
   readonly name: string;
@@ -121,5 +122,5 @@ function traceText(
         args: span.args,
       });
   }
-  return `${JSON.stringify({ traceEvents: events, displayTimeUnit: 'ms' })}\n`;
+  return `${jsonText({ traceEvents: events, displayTimeUnit: 'ms' })}\n`;
 }

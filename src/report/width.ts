@@ -1,4 +1,5 @@
 /** How many columns a text takes on a terminal, and texts cut or filled up to a number of columns. */
+import { cleanLine } from './ansi.ts';
 
 /** Ranges of code points that take two columns: East Asian wide and full-width, and what terminals draw as pictures. */
 const WIDE: readonly (readonly [number, number])[] = [
@@ -47,9 +48,13 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-/** The text if it fits into `columns`, else its beginning with `…` at the end. Text must carry no escapes: style it afterwards. */
-export function truncate(text: string, columns: number, ellipsis = '…'): string {
+/**
+ * The text as one clean line if it fits into `columns`, else its beginning with `…` at the end. Escapes are lost: style it
+ * afterwards.
+ */
+export function truncate(foreign: string, columns: number, ellipsis = '…'): string {
   if (columns <= 0) return '';
+  const text = PLAIN_ASCII.test(foreign) ? foreign : cleanLine(foreign);
   if (displayWidth(text) <= columns) return text;
   const room = columns - displayWidth(ellipsis);
   if (room < 0) return '';

@@ -19,7 +19,7 @@ const stop = new AbortController();
 process.on('SIGINT', () => stop.abort());
 const reporter = liveReporter({
   terminal: {
-    write: (text) => process.stdout.write(text),
+    write: (text) => process.stdout.write(text.toString()),
     columns: () => process.stdout.columns,
     rows: () => process.stdout.rows,
     style: styleFor(true),

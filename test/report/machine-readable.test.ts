@@ -8,6 +8,7 @@ import {
   actionStarted,
   commandFailure,
   failingRun,
+  fakeTerminal,
   finished,
   runFinished,
   START_MS,
@@ -63,21 +64,24 @@ describe('an annotation for GitHub', () => {
       problem: '100% wrong:\nreally, yes',
       hint: null,
     } as const;
-    expect(annotation('error', failure, null)).toBe(
+    expect(String(annotation('error', failure, null))).toBe(
       '::error file=a%2Cb%3Ac%25.yaml,line=3,col=5,endColumn=9,title=yaml-syntax::100%25 wrong:%0Areally, yes\n',
     );
   });
 
   it('has the end of the output of a command', () => {
-    expect(annotation('error', commandFailure(9), 'disk')).toContain('%0Aoutput line 5%0A');
-    expect(annotation('error', commandFailure(9), 'disk')).not.toContain('output line 4');
+    expect(String(annotation('error', commandFailure(9), 'disk'))).toContain('%0Aoutput line 5%0A');
+    expect(String(annotation('error', commandFailure(9), 'disk'))).not.toContain('output line 4');
   });
 });
 
 describe('a group for GitHub', () => {
-  it('disarms lines that look like commands', () => {
-    expect(group('a\nb', ['  ::stop-commands::x', '##[error]y', 'fine ::error::'])).toBe(
-      '::group::a%0Ab\n\u200b::stop-commands::x\n\u200b##[error]y\nfine ::error::\n::endgroup::\n',
+  it('has nothing between its two commands that is one', () => {
+    const terminal = fakeTerminal();
+    for (const text of group('a\nb', ['  ::stop-commands::x', '##[error]y', 'fine ::error::']))
+      terminal.write(text);
+    expect(terminal.text()).toBe(
+      '::group::a%0Ab\n  \\::stop-commands::x\n##\\[error]y\nfine ::error::\n::endgroup::\n',
     );
   });
 });

@@ -6,6 +6,7 @@ import type { Event, FinishedAction } from '../../src/model/event.ts';
 import type { Failure } from '../../src/model/failure.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
 import { styleFor } from '../../src/report/ansi.ts';
+import { printable } from '../../src/report/printable.ts';
 import type { Terminal } from '../../src/report/terminal.ts';
 
 export const START_MS = 1_700_000_000_000;
@@ -136,13 +137,14 @@ export function fakeTerminal(
   } = {},
 ): Terminal & { text(): string } {
   let written = '';
+  const colour = settings.colour === true;
   return {
     write: (text) => {
-      written += text;
+      written += typeof text === 'string' ? printable(text, { colour, workflow: true }) : text.toString();
     },
     columns: () => settings.columns ?? 80,
     rows: () => settings.rows ?? 24,
-    style: styleFor(settings.colour === true),
+    style: styleFor(colour),
     unicode: settings.unicode !== false,
     text: () => written,
   };

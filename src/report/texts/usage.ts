@@ -58,6 +58,13 @@ export const usageTexts: Texts<UsageFailure> = {
       hint: didYouMean(failure.suggestion, '`bake stages` describes them'),
     }),
   },
+  'raw-to-terminal': {
+    doc: '`bake log --raw` was to write to a terminal, which would obey what a stage has printed.',
+    text: () => ({
+      summary: '`--raw` writes bytes that a terminal would obey',
+      hint: 'write them to a file or a program, or leave `--raw` out',
+    }),
+  },
   'file-exists': {
     doc: '`bake init` and `bake get` do not overwrite a file that nobody named.',
     text: (failure) => ({
