@@ -11,6 +11,9 @@ import { BLOB_MTIME_MS, SMALL_BYTES, type Soundness } from './soundness.ts';
 import type { Store } from './store.ts';
 import { encodeTree } from './tree.ts';
 
+/** What a tree can hold. */
+const STORABLE: readonly Stamp['type'][] = ['file', 'directory', 'link'];
+
 interface AdoptedFile {
   readonly digest: Digest;
   readonly sizeBytes: number;
@@ -39,13 +42,19 @@ async function adoptTree(
   const entries: TreeEntry[] = [];
   let total = 0;
   // All are looked at before the first is moved: what cannot be stored leaves the directory as it was.
-  const found = files.walk(root).map(({ path }) => ({ path, stamp: files.stamp(`${root}/${path}`) }));
-  const refused = found.find(({ stamp }) => stamp === null || stamp.type === 'other');
+  const walked = files.walk(root);
+  if (walked.trouble !== null) return fail(walked.trouble);
+  const found = walked.entries.map(({ path }) => ({ path, stamp: files.stamp(`${root}/${path}`) }));
+  const refused = found.find(({ stamp }) => stamp === null || !STORABLE.includes(stamp.type));
   if (refused) return fail(notStorable(`${root}/${refused.path}`, refused.stamp));
   for (const { path, stamp } of found) {
     const place = `${root}/${path}`;
     if (stamp?.type === 'directory') entries.push({ path, type: 'directory' });
-    if (stamp?.type === 'link') entries.push({ path, type: 'link', target: files.readLink(place) });
+    if (stamp?.type === 'link') {
+      const target = files.readLink(place);
+      if (!target.ok) return target;
+      entries.push({ path, type: 'link', target: target.value });
+    }
     if (stamp?.type !== 'file') continue;
     const file = await adoptFile(store, soundness, place, stamp);
     if (!file.ok) return file;
@@ -143,9 +152,11 @@ function isExecutable(stamp: Stamp): boolean {
 function notStorable(path: string, stamp: Stamp | null): Failure {
   const problem =
     stamp === null
-      ? 'it is not there, or its name is not valid UTF-8'
-      : stamp.type === 'link'
-        ? 'it is a symbolic link'
-        : 'it is a socket, a pipe or a device';
+      ? 'it is not there'
+      : stamp.type === 'unknown'
+        ? `it cannot be looked at (${stamp.errno ?? 'trouble'})`
+        : stamp.type === 'link'
+          ? 'it is a symbolic link'
+          : 'it is a socket, a pipe or a device';
   return { code: 'not-storable', path, problem };
 }

@@ -72,7 +72,7 @@ async function readResult(host: Host, path: string): Promise<ActionResult | null
 /** Every entry that lies where its key is looked for. */
 async function readIndex(host: Host, layout: Layout): Promise<readonly IndexEntry[]> {
   const entries: IndexEntry[] = [];
-  for (const { path, type } of host.files.walk(layout.index)) {
+  for (const { path, type } of host.files.walk(layout.index).entries) {
     const bucket = type === 'file' ? await host.files.readText(`${layout.index}/${path}`) : null;
     const entry = bucket?.ok ? decodeEntry(bucket.value, null) : null;
     if (entry !== null && layout.bucket(entry.key) === `${layout.index}/${path}`) entries.push(entry);
@@ -82,7 +82,7 @@ async function readIndex(host: Host, layout: Layout): Promise<readonly IndexEntr
 
 function listBlobs(host: Host, layout: Layout): readonly ListedBlob[] {
   const blobs: ListedBlob[] = [];
-  for (const { path, type } of host.files.walk(layout.content)) {
+  for (const { path, type } of host.files.walk(layout.content).entries) {
     const hex = path.replaceAll('/', '');
     const stamp =
       type === 'file' && /^[0-9a-f]{64}$/.test(hex) ? host.files.stamp(`${layout.content}/${path}`) : null;

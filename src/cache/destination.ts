@@ -18,7 +18,7 @@ export function temporaryBeside(host: Host, path: string): string {
 
 /** Removes what a killed run left half-made in a directory. */
 export async function clearLeftTemporaries(host: Host, directory: string): Promise<void> {
-  for (const name of host.files.list(directory)) {
+  for (const name of host.files.list(directory).names) {
     if (!name.startsWith(PREFIX) || !name.endsWith(SUFFIX)) continue;
     const [pid, startedAt] = name.slice(PREFIX.length, -SUFFIX.length).split('-');
     const owner = { pid: Number(pid), startedAt: startedAt ?? '', realm: host.identity.realm };
@@ -41,7 +41,10 @@ export function findEscape(files: Files, root: string, directory: string): strin
   for (const segment of below.split('/').filter((part) => part !== '')) {
     path = `${path}/${segment}`;
     if (segment === '..') return path;
-    if (files.stamp(path)?.type === 'link' && !leadsInto(files, realRoot, path)) return path;
+    const type = files.stamp(path)?.type;
+    // What cannot be looked at may lead anywhere.
+    if (type === 'unknown') return path;
+    if (type === 'link' && !leadsInto(files, realRoot, path)) return path;
   }
   return null;
 }

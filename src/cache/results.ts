@@ -54,7 +54,7 @@ interface StoredResult {
 export async function listResults(store: Store): Promise<readonly StoredResult[]> {
   const found: StoredResult[] = [];
   for (const layout of store.layouts()) {
-    for (const file of store.host.files.walk(layout.index)) {
+    for (const file of store.host.files.walk(layout.index).entries) {
       if (file.type !== 'file') continue;
       const stored = await readStored(store, `${layout.index}/${file.path}`);
       if (stored !== null) found.push(stored);

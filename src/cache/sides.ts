@@ -3,7 +3,7 @@ import type { Host, Stamp } from '../host/host.ts';
 import { type Digest, digestOfHex, hexOf, isDigest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { HostFailure } from '../model/failure-host.ts';
-import { ok, type Result } from '../model/result.ts';
+import { fail, ok, type Result } from '../model/result.ts';
 import type { SideStore } from './cache.ts';
 import type { Layout } from './layout.ts';
 import type { Store } from './store.ts';
@@ -25,7 +25,7 @@ export function localSides(store: Store): SideStore {
       for (const layout of store.layouts()) {
         const place = placeIn(layout, digest);
         // Nothing in it: those of another user, who alone may look.
-        if (files.stamp(place)?.type !== 'directory' || files.list(place).length === 0) continue;
+        if (files.stamp(place)?.type !== 'directory' || files.list(place).names.length === 0) continue;
         if (!store.lookOnly) void files.setModified(place, host.clock.nowMs());
         return place;
       }
@@ -62,7 +62,9 @@ function ownSides(host: Host, layout: Layout): string {
 
 async function closeToOthers(host: Host, directory: string): Promise<Result<void, Failure>> {
   const { files } = host;
-  const found = files.walk(directory).map(({ path, type }) => ({ path: `${directory}/${path}`, type }));
+  const walked = files.walk(directory);
+  if (walked.trouble !== null) return fail(walked.trouble);
+  const found = walked.entries.map(({ path, type }) => ({ path: `${directory}/${path}`, type }));
   for (const { path, type } of [{ path: directory, type: 'directory' }, ...found]) {
     const closed = await files.chmod(path, type === 'directory' ? DIRECTORY_MODE : FILE_MODE);
     if (!closed.ok) return closed;
@@ -85,7 +87,7 @@ async function dropOldest(store: Store, layout: Layout): Promise<void> {
   const own = ownSides(store.host, layout);
   const kept = files
     .list(own)
-    .map((name) => ({ place: `${own}/${name}`, stamp: files.stamp(`${own}/${name}`) }));
+    .names.map((name) => ({ place: `${own}/${name}`, stamp: files.stamp(`${own}/${name}`) }));
   kept.sort((a, b) => (b.stamp?.mtimeMs ?? 0) - (a.stamp?.mtimeMs ?? 0));
   for (const { place } of kept.slice(MOST_KEPT)) await moveAside(store, layout, place);
 }
@@ -101,13 +103,15 @@ export interface ListedSides {
 /** All side files in a cache. */
 export function listSides(host: Host, layout: Layout): readonly ListedSides[] {
   const { files } = host;
-  return files.list(layout.sides).flatMap((owner) =>
-    files.list(`${layout.sides}/${owner}`).flatMap((name): ListedSides[] => {
+  return files.list(layout.sides).names.flatMap((owner) =>
+    files.list(`${layout.sides}/${owner}`).names.flatMap((name): ListedSides[] => {
       const path = `${layout.sides}/${owner}/${name}`;
       const stamp = files.stamp(path);
       const digest = digestOfHex(name);
       if (stamp === null || !isDigest(digest)) return [];
-      const sizes = files.walk(path).map((file) => files.stamp(`${path}/${file.path}`)?.allocatedBytes ?? 0);
+      const sizes = files
+        .walk(path)
+        .entries.map((file) => files.stamp(`${path}/${file.path}`)?.allocatedBytes ?? 0);
       return [{ path, digest, stamp, allocatedBytes: sizes.reduce((sum, size) => sum + size, 0) }];
     }),
   );

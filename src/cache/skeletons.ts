@@ -45,10 +45,10 @@ export async function strip(
     return null;
   }
   const emptied: string[] = [];
-  for (const name of files.list(path)) {
+  for (const name of files.list(path).names) {
     if (empty.has(name)) continue;
     const below = `${path}/${name}`;
-    const isEmpty = files.stamp(below)?.type === 'directory' && files.list(below).length === 0;
+    const isEmpty = files.stamp(below)?.type === 'directory' && isEmptyDirectory(files, below);
     if (isEmpty) emptied.push(below);
     else if (!(await files.remove(below)).ok) return null;
   }
@@ -58,5 +58,11 @@ export async function strip(
 /** Any file made in it, even one that is gone, would have changed its times; being empty rules out one made within the clock's grain. */
 function isEmptyStill(files: Files, path: string, made: Stamp): boolean {
   const stamp = files.stamp(path);
-  return stamp !== null && stamp.mode === made.mode && sameStat(stamp, made) && files.list(path).length === 0;
+  return stamp !== null && stamp.mode === made.mode && sameStat(stamp, made) && isEmptyDirectory(files, path);
+}
+
+/** Of one that cannot be listed nobody knows. */
+function isEmptyDirectory(files: Files, path: string): boolean {
+  const { names, trouble } = files.list(path);
+  return names.length === 0 && trouble === null;
 }

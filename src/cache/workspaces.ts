@@ -126,7 +126,7 @@ export async function inUse(
 ): Promise<{ readonly fingerprints: ReadonlySet<string>; readonly sinceMs: number | null }> {
   const fingerprints = new Set<string>();
   let sinceMs: number | null = null;
-  for (const name of host.files.list(layout.work)) {
+  for (const name of host.files.list(layout.work).names) {
     const directory = `${layout.work}/${name}`;
     if (!(await isInUse(host, directory))) continue;
     const uses = await host.files.readText(`${directory}/${USES}`);
@@ -140,7 +140,7 @@ export async function inUse(
 
 /** Ends and removes what dead processes left in a layout. */
 async function clearDead(host: Host, layout: Layout): Promise<void> {
-  for (const name of host.files.list(layout.work)) {
+  for (const name of host.files.list(layout.work).names) {
     const directory = `${layout.work}/${name}`;
     if (await isInUse(host, directory)) continue;
     await host.processes.killRecorded(`${directory}/${GROUPS}`);
@@ -155,14 +155,14 @@ async function removeTemporariesOf(host: Host, layout: Layout, directory: string
   const text = await host.files.readText(`${directory}/${OWNER}`);
   const owner = text.ok ? parseOwner(text.value) : null;
   if (owner === null || host.isAlive(owner) !== false) return;
-  for (const name of host.files.list(layout.temporary)) {
+  for (const name of host.files.list(layout.temporary).names) {
     if (name.startsWith(temporaryPrefix(owner))) await host.files.remove(`${layout.temporary}/${name}`);
   }
 }
 
 /** Temporary files are named after their process (see `Store.temporaryPath`), those of other programs are left a day. */
 async function clearTemporaries(host: Host, layout: Layout): Promise<void> {
-  for (const name of host.files.list(layout.temporary)) {
+  for (const name of host.files.list(layout.temporary).names) {
     const [pid, startedAt] = name.split('-');
     const owner = {
       pid: Number.parseInt(pid ?? '', 36),

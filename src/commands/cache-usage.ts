@@ -90,7 +90,7 @@ function sharesBy(
 /** What a workspace shares with the content by hard links is counted there. */
 function allocatedBelow(host: Host, directory: string): number {
   let bytes = 0;
-  for (const { path, type } of host.files.walk(directory)) {
+  for (const { path, type } of host.files.walk(directory).entries) {
     const stamp = type === 'file' ? host.files.stamp(`${directory}/${path}`) : null;
     if (stamp?.links === 1) bytes += stamp.allocatedBytes;
   }

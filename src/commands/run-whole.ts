@@ -97,7 +97,7 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
 /** A warning of the machines that an earlier run left to the user; null when none is left. */
 async function stillKept({ host, session }: Project): Promise<Failure | null> {
   const directory = keptMachinesDirectory(session.checkoutDirectory);
-  if (host.files.list(directory).length === 0) return null;
+  if (host.files.list(directory).names.length === 0) return null;
   const { keptMachines } = await import('../machine/kept.ts');
   const machines = (await keptMachines(host, directory)).map(({ id, action, process }) => ({
     id,

@@ -49,8 +49,12 @@ export async function takeInputs(
   if (!looked.ok) return looked;
   const stamps = looked.value;
   const links = new Map<string, string>();
-  for (const [named, stamp] of stamps)
-    if (stamp.type === 'link') links.set(named, host.files.readLink(placeOf(named)));
+  for (const [named, stamp] of stamps) {
+    if (stamp.type !== 'link') continue;
+    const link = host.files.readLink(placeOf(named));
+    if (!link.ok) return link;
+    links.set(named, link.value);
+  }
   const regular = links.size === 0 ? stamps : new Map([...stamps].filter(([named]) => !links.has(named)));
   const digests = await cache.digestsOf(regular, placeOf);
   if (!digests.ok) return digests;

@@ -13,6 +13,14 @@ export interface FoundInputs {
   readonly unmatched: readonly string[];
   /** Named outright, but neither file, directory nor link. */
   readonly special: readonly string[];
+  /** What could not be looked at: as far as it goes, nobody knows what a pattern names. */
+  readonly unreadable: readonly Unreadable[];
+}
+
+/** A path that cannot be looked at, or a directory that cannot be listed, and the system's reason. */
+export interface Unreadable {
+  readonly path: string;
+  readonly errno: string;
 }
 
 /** Hears of a file or link, by its relative path, at the moment when it is found. */
@@ -31,6 +39,7 @@ export function findInputs(
   let found = new Map<string, Stamp>();
   const unmatched: string[] = [];
   const special: string[] = [];
+  const unreadable = new Map<string, Unreadable>();
   const patterns = entries.map(parsePattern);
   for (const [at, pattern] of patterns.entries()) {
     if (pattern.excludes) {
@@ -38,13 +47,22 @@ export function findInputs(
       continue;
     }
     const exclusions = patterns.slice(at + 1).filter(({ excludes }) => excludes);
-    const matched = matchedBy(pattern, looks, (path, stamp) => {
-      if (!exclusions.some((exclusion) => matchesPattern(exclusion, path))) tell(path, stamp);
+    const isExcluded = (path: string) => exclusions.some((exclusion) => matchesPattern(exclusion, path));
+    const before = unreadable.size;
+    const matched = matchedBy(pattern, looks, {
+      tell(path, stamp) {
+        if (!isExcluded(path)) tell(path, stamp);
+      },
+      trouble(path, errno) {
+        const own = named(path, looks);
+        if (!isExcluded(own)) unreadable.set(own, { path: own, errno });
+      },
     });
-    if (matched.size === 0) (isSpecial(pattern, looks) ? special : unmatched).push(pattern.text);
+    if (matched.size === 0 && unreadable.size === before)
+      (isSpecial(pattern, looks) ? special : unmatched).push(pattern.text);
     found = found.size === 0 ? matched : new Map([...found, ...matched]);
   }
-  return { files: sortedByPath(found), unmatched, special };
+  return { files: sortedByPath(found), unmatched, special, unreadable: [...unreadable.values()] };
 }
 
 function isSpecial(pattern: Pattern, looks: Looks): boolean {
@@ -65,11 +83,20 @@ function literalPath(pattern: Pattern): string {
   return (pattern.alternatives[0] ?? []).map((part) => (part.type === 'name' ? part.name : '')).join('/');
 }
 
-function matchedBy(pattern: Pattern, looks: Looks, tell: FoundListener): Map<string, Stamp> {
+/** Relative to the pipeline's directory where it lies below that. */
+function named(place: string, looks: Looks): string {
+  return place.startsWith(`${looks.root}/`) ? place.slice(looks.root.length + 1) : place;
+}
+
+function matchedBy(
+  pattern: Pattern,
+  looks: Looks,
+  hears: Pick<Search, 'tell' | 'trouble'>,
+): Map<string, Stamp> {
   const matched = new Map<string, Stamp>();
   for (const segments of pattern.alternatives) {
     const hidden = segments[0]?.type === 'name';
-    descend('', segments, 0, { looks, matched, hidden, tell });
+    descend('', segments, 0, { looks, matched, hidden, ...hears });
   }
   return matched;
 }
@@ -80,6 +107,25 @@ interface Search {
   /** Whether wildcards match hidden names: they do below a directory that the pattern names. */
   readonly hidden: boolean;
   readonly tell: FoundListener;
+  /** Hears of what cannot be looked at. */
+  readonly trouble: (path: string, errno: string) => void;
+}
+
+/** Names in a directory; that they are not all is told. */
+function namesIn(directory: string, { looks, trouble }: Search): readonly string[] {
+  const names = looks.list(directory);
+  const failure = looks.listTrouble(directory);
+  // Of a name that is no UTF-8 the path is that name's own.
+  if (failure !== null) trouble(failure.path, failure.errno);
+  return names;
+}
+
+/** The stamp of what there is; null for what is not, and for what cannot be looked at, which is told. */
+function seenAt(path: string, { looks, trouble }: Search): Stamp | null {
+  const stamp = looks.stamp(path);
+  if (stamp?.type !== 'unknown') return stamp;
+  trouble(path, stamp.errno ?? '');
+  return null;
 }
 
 function descend(directory: string, segments: readonly Segment[], at: number, search: Search): void {
@@ -92,11 +138,11 @@ function descend(directory: string, segments: readonly Segment[], at: number, se
     meet(join(directory, segment.name), segments, at + 1, search);
     return;
   }
-  for (const name of search.looks.list(directory)) {
+  for (const name of namesIn(directory, search)) {
     if (name.startsWith('.') && !search.hidden && !asksForHidden(segment)) continue;
     const path = join(directory, name);
     if (segment.type === 'any-depth') {
-      const stamp = search.looks.stamp(path);
+      const stamp = seenAt(path, search);
       if (stamp?.type === 'directory') descend(path, segments, at, search);
       else if (stamp !== null && at + 1 === segments.length) match(path, stamp, search);
     } else if (matchesSegment(segment, name)) meet(path, segments, at + 1, search);
@@ -106,7 +152,7 @@ function descend(directory: string, segments: readonly Segment[], at: number, se
 
 /** A path that matched so far: it is an input if nothing more is asked, else the search goes on below it. */
 function meet(path: string, segments: readonly Segment[], next: number, search: Search): void {
-  const stamp = search.looks.stamp(path);
+  const stamp = seenAt(path, search);
   if (stamp === null) return;
   if (stamp.type === 'directory') descend(path, segments, next, search);
   else if (next === segments.length) match(path, stamp, search);
@@ -119,9 +165,9 @@ function match(path: string, stamp: Stamp, { matched, tell }: Search): void {
 }
 
 function everythingBelow(directory: string, search: Search): void {
-  for (const name of search.looks.list(directory)) {
+  for (const name of namesIn(directory, search)) {
     const path = join(directory, name);
-    const stamp = search.looks.stamp(path);
+    const stamp = seenAt(path, search);
     if (stamp === null) continue;
     if (stamp.type === 'directory') everythingBelow(path, search);
     else match(path, stamp, search);
@@ -133,13 +179,17 @@ function join(directory: string, name: string): string {
 }
 
 /** One path without wildcards: a file, a link, or everything below a directory. */
-export function findPath(path: string, looks: Looks): ReadonlyMap<string, Stamp> {
+export function findPath(
+  path: string,
+  looks: Looks,
+  trouble: (path: string, errno: string) => void = () => undefined,
+): ReadonlyMap<string, Stamp> {
   const segments = path
     .split('/')
     .filter((part) => part !== '' && part !== '.')
     .map((name): Segment => ({ type: 'name', name }));
   const matched = new Map<string, Stamp>();
-  descend('', segments, 0, { looks, matched, hidden: true, tell: () => undefined });
+  descend('', segments, 0, { looks, matched, hidden: true, tell: () => undefined, trouble });
   return matched;
 }
 

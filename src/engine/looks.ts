@@ -1,5 +1,6 @@
 /** Remembers every look at the checkout, with the answer, so that the next run can tell by stamps alone whether any would differ. */
 import type { Files, Stamp } from '../host/host.ts';
+import type { HostFailure } from '../model/failure-host.ts';
 
 /** Wildcards never match these, wherever they are. */
 const NEVER = '.git';
@@ -16,6 +17,8 @@ interface Known {
   /** By the path from the root where it is below that: the very text that an input is found by is hashed once and kept once. */
   readonly seen: Map<string, Stamp | null>;
   readonly lists: Map<string, readonly string[]>;
+  /** Directories whose names are not all known. */
+  readonly troubles: Map<string, HostFailure>;
 }
 
 export class Looks {
@@ -69,11 +72,18 @@ export class Looks {
     this.stamp(directory);
     const prefix = directory === '' ? '' : `${directory}/`;
     const isNextToApart = this.#known.besideApart.has(directory);
-    const names = this.#known.files
-      .list(this.absolute(directory))
-      .filter((name) => name !== NEVER && !(isNextToApart && this.#known.apart.has(prefix + name)));
+    const { names: all, trouble } = this.#known.files.list(this.absolute(directory));
+    if (trouble !== null) this.#known.troubles.set(directory, trouble);
+    const names = all.filter(
+      (name) => name !== NEVER && !(isNextToApart && this.#known.apart.has(prefix + name)),
+    );
     this.#known.lists.set(directory, names);
     return names;
+  }
+
+  /** Why `list` may not have given all names of a directory; null when it has. */
+  listTrouble(directory: string): HostFailure | null {
+    return this.#known.troubles.get(directory) ?? null;
   }
 
   /** Adds what was looked at elsewhere: a tool's binary, a file of variables. */
@@ -98,5 +108,12 @@ export class Looks {
 function knowNothing(files: Files, apart: Iterable<string>): Known {
   const set = new Set(apart);
   const parents = [...set].map((path) => path.slice(0, Math.max(0, path.lastIndexOf('/'))));
-  return { files, apart: set, besideApart: new Set(parents), seen: new Map(), lists: new Map() };
+  return {
+    files,
+    apart: set,
+    besideApart: new Set(parents),
+    seen: new Map(),
+    lists: new Map(),
+    troubles: new Map(),
+  };
 }

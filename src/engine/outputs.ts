@@ -1,4 +1,5 @@
 /** Takes the declared outputs of a stage over into the cache, after looking hard at what the stage really left. */
+import type { Files } from '../host/host.ts';
 import type { Artifact, Content, LayeredContent } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import type { PlannedAction, PlannedOutput } from '../model/plan.ts';
@@ -37,10 +38,13 @@ function checkOutput(
   if (stamp === null) {
     return { code: 'output-missing', output, path, found: foundInstead(session, path, places, ignore) };
   }
+  if (stamp.type === 'unknown')
+    return { code: 'file-trouble', action: 'look at', path: place, errno: stamp.errno ?? '' };
   const real = files.realPath(place);
   const base = files.realPath(places.workspace);
   if (stamp.type === 'link' || real === null || base === null || real !== `${base}/${path}`) {
-    const target = stamp.type === 'link' ? files.readLink(place) : (real ?? 'nowhere');
+    const link = stamp.type === 'link' ? files.readLink(place) : null;
+    const target = link?.ok ? link.value : (real ?? 'nowhere');
     return { code: 'output-is-symlink', output, path, target };
   }
   if (stamp.type === 'other') {
@@ -61,7 +65,7 @@ function foundInstead(
   const own = path.slice(path.lastIndexOf('/') + 1);
   return session.host.files
     .walk(places.workspace)
-    .filter((entry) => entry.type !== 'directory' && !entry.path.startsWith('.bake/'))
+    .entries.filter((entry) => entry.type !== 'directory' && !entry.path.startsWith('.bake/'))
     .map((entry) => entry.path)
     .filter((file) => !ignore.has(file))
     .sort((a, b) => likeness(b, own) - likeness(a, own))
@@ -153,19 +157,26 @@ async function copied(session: Session, from: string, places: Places): Promise<R
   }
   const made = await files.makeDirectory(to);
   if (!made.ok) return made;
-  for (const entry of files.walk(from)) {
+  const walked = files.walk(from);
+  if (walked.trouble !== null) return fail(walked.trouble);
+  for (const entry of walked.entries) {
     const target = `${to}/${entry.path}`;
     const source = `${from}/${entry.path}`;
-    if (entry.type === 'other') {
+    if (entry.type === 'other' || entry.type === 'unknown') {
       return fail({ code: 'output-not-a-file', output: entry.path, path: source, found: 'special' });
     }
     const done =
       entry.type === 'directory'
         ? await files.makeDirectory(target)
         : entry.type === 'link'
-          ? await files.symlink(files.readLink(source), target)
+          ? await copyLink(files, source, target)
           : await files.copyFile(source, target);
     if (!done.ok) return done;
   }
   return ok(to);
+}
+
+async function copyLink(files: Files, from: string, to: string): Promise<Result<void, Failure>> {
+  const target = files.readLink(from);
+  return target.ok ? files.symlink(target.value, to) : target;
 }

@@ -66,7 +66,7 @@ export async function placedOutputs(
     const paths = [path];
     if (content.type === 'tree') {
       const root = session.looks.absolute(path);
-      paths.push(...session.host.files.walk(root).map((entry) => `${path}/${entry.path}`));
+      paths.push(...session.host.files.walk(root).entries.map((entry) => `${path}/${entry.path}`));
     }
     const files = paths.flatMap((file): PlacedFile[] => {
       const stamp = session.host.files.stamp(session.looks.absolute(file));
@@ -108,11 +108,16 @@ async function holdsFile(
 
 async function holdsTree(session: Session, root: string, entries: readonly TreeEntry[]): Promise<boolean> {
   const { files } = session.host;
-  const present = new Map(files.walk(root).map((entry) => [entry.path, entry.type]));
+  const walked = files.walk(root);
+  if (walked.trouble !== null) return false;
+  const present = new Map(walked.entries.map((entry) => [entry.path, entry.type]));
   for (const entry of entries) {
     if (present.get(entry.path) !== entry.type) return false;
     const place = `${root}/${entry.path}`;
-    if (entry.type === 'link' && files.readLink(place) !== entry.target) return false;
+    if (entry.type === 'link') {
+      const target = files.readLink(place);
+      if (!target.ok || target.value !== entry.target) return false;
+    }
     if (entry.type === 'file' && !(await holdsFile(session, place, files.stamp(place), entry))) return false;
     present.delete(entry.path);
   }

@@ -113,11 +113,21 @@ async function filesOf(
   const special = (path: string) =>
     failures.push({ code: 'input-not-a-file', stage: action.stage, path, location: action.location });
   for (const path of declared.special) special(path);
+  const unreadable = (path: string, errno: string) =>
+    failures.push({
+      code: 'input-unreadable',
+      stage: action.stage,
+      path,
+      errno,
+      location: action.location,
+    });
+  for (const { path, errno } of declared.unreadable) unreadable(path, errno);
   const implied = await impliedPaths(action, options, by);
   if (!implied.ok) return fail([...failures, implied.failure]);
   const more = implied.value.flatMap((path) => {
-    const found = findPath(path, looks);
-    if (found.size === 0) missing(path);
+    const before = failures.length;
+    const found = findPath(path, looks, unreadable);
+    if (found.size === 0 && failures.length === before) missing(path);
     return [...found];
   });
   const files = more.length === 0 ? declared.files : new Map([...declared.files, ...more]);

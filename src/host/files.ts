@@ -7,7 +7,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   renameSync,
   rmdirSync,
   symlinkSync,
@@ -21,7 +20,7 @@ import { readThrough, replaceWhole, writeThrough } from './bytes.ts';
 import { copyWhole } from './copy.ts';
 import { attempt, attemptAsync, errnoOf } from './errno.ts';
 import type { Files } from './host.ts';
-import { list, realPath, stamp, stampTarget, walk } from './stamp.ts';
+import { list, readLink, realPath, stamp, stampTarget, walk } from './stamp.ts';
 
 export const realFiles: Files = {
   stamp,
@@ -31,7 +30,7 @@ export const realFiles: Files = {
   realPath,
   readText: async (path) => attempt('read', path, () => readFileSync(path, 'utf8')),
   readBytes: async (path) => attempt('read', path, () => readFileSync(path)),
-  readLink: (path) => readlinkSync(path),
+  readLink,
   makeDirectory: async (path, mode) => attempt('create the directory', path, () => makeDirectory(path, mode)),
   makeTemporaryDirectory: async (parent, prefix) =>
     attempt('create a directory in', parent, () => mkdtempSync(`${parent}/${prefix}`)),

@@ -9,7 +9,10 @@ import type { Sockets } from './sockets.ts';
 
 /** What one `lstat` says. Two equal stamps mean an unchanged file, but for writes within the clock's grain (see cache/memo). */
 export interface Stamp {
-  readonly type: 'file' | 'directory' | 'link' | 'other';
+  /** `unknown`: something stands in the way of looking (no permission, a loop, a disk that fails). That is not absence; its numbers equal nothing. */
+  readonly type: 'file' | 'directory' | 'link' | 'other' | 'unknown';
+  /** Why it is unknown: `EACCES`, `EIO`, `ELOOP`, `ENAMETOOLONG`… */
+  readonly errno?: string;
   readonly device: number;
   readonly inode: number;
   readonly sizeBytes: number;
@@ -21,6 +24,20 @@ export interface Stamp {
   readonly allocatedBytes: number;
 }
 
+/** Names in a directory. */
+export interface Names {
+  readonly names: readonly string[];
+  /** Why these may not be all: it cannot be listed, or one of them is no UTF-8 (`EILSEQ`). Null where there is no such directory. */
+  readonly trouble: HostFailure | null;
+}
+
+/** What is below a directory. */
+export interface Walk {
+  readonly entries: readonly { readonly path: string; readonly type: Stamp['type'] }[];
+  /** The first reason why these may not be all; see `Names`. */
+  readonly trouble: HostFailure | null;
+}
+
 export interface Files {
   /** Null when nothing is there. Synchronous: measured several times faster than promises for many files. */
   stamp(path: string): Stamp | null;
@@ -28,11 +45,12 @@ export interface Files {
   stampTarget(path: string): Stamp | null;
   readText(path: string): Promise<Result<string, HostFailure>>;
   readBytes(path: string): Promise<Result<Uint8Array, HostFailure>>;
-  readLink(path: string): string;
-  /** Names in a directory, sorted by code unit; empty when there is none. */
-  list(path: string): readonly string[];
+  /** The text of a link; the errno `EILSEQ` when it is no UTF-8. */
+  readLink(path: string): Result<string, HostFailure>;
+  /** Names in a directory, sorted by code unit; none where there is no directory. */
+  list(path: string): Names;
   /** Every path below a directory, relative, `/` separated, sorted; links are not followed. */
-  walk(path: string): readonly { readonly path: string; readonly type: Stamp['type'] }[];
+  walk(path: string): Walk;
   /** With those above it. `mode`, when given, holds for each that is made, whatever the umask says. */
   makeDirectory(path: string, mode?: number): Promise<Result<void, HostFailure>>;
   /** A new directory with a unique name. */

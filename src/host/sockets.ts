@@ -24,15 +24,31 @@ export interface Listener {
 /** A request that a guest made, for the stage's log and for failure reports. */
 export interface FileRequest {
   readonly method: string;
-  /** The path as asked for, without the query. */
+  /** The path as asked for, without the query; below the segment if it was asked for so. */
   readonly path: string;
+  /** Whether it was asked for below the segment: by the guest, then, and not by somebody who found the port. */
+  readonly isOwn: boolean;
   readonly status: number;
   readonly sizeBytes: number;
 }
 
-/** Files served over HTTP on 127.0.0.1. */
-export interface FileServer {
+/** Where files are served. */
+export interface ServedPlace {
   readonly port: number;
+  /** The first part of every path. Nobody can guess it: without it there is nothing. */
+  readonly segment: string;
+}
+
+/** A file to be served. */
+export interface ServedFile {
+  /** Absolute. */
+  readonly path: string;
+  /** The file itself, or the directory that it must really lie in: a link that leads out of it leads nowhere. */
+  readonly within: string;
+}
+
+/** Files served over HTTP on 127.0.0.1, to programs of this user. */
+export interface FileServer extends ServedPlace {
   close(): Promise<void>;
 }
 
@@ -47,12 +63,12 @@ export interface Sockets {
    */
   greeting(port: number, timeoutMs: number): Promise<string | null>;
   /**
-   * Serves the regular files that `resolve` names (absolute path, or null for 404): GET, HEAD and single ranges. On a port
-   * that the OS chooses, or on a given one: null when that is taken.
+   * Serves the regular files that `resolve` names (or null for 404): GET, HEAD and single ranges. At a port that the OS
+   * chooses and a new segment, or at a given place: null when that is taken.
    */
   serveFiles(
-    resolve: (path: string) => string | null,
+    resolve: (path: string) => ServedFile | null,
     onRequest: (request: FileRequest) => void,
-    port?: number,
+    place?: ServedPlace | null,
   ): Promise<FileServer | null>;
 }

@@ -1,6 +1,7 @@
 /** What is typed at a booting machine: Packer's boot command grammar, with unknown `<words>` as errors and waits for the serial console. */
 import { suggest } from '../model/suggest.ts';
 import { keyOf, SPECIAL_KEY_NAMES, specialKey } from './keys.ts';
+import { type BootValues, fillPlaceholders } from './placeholders.ts';
 
 /** One thing to do at the keyboard. Keys are QEMU's qcodes. */
 export type BootStep =
@@ -13,13 +14,6 @@ export type BootStep =
 export type BootCommand =
   | { readonly ok: true; readonly steps: readonly BootStep[] }
   | { readonly ok: false; readonly problems: readonly string[] };
-
-/** Values for the `{{ .Name }}` words. */
-export interface BootValues {
-  readonly HTTPIP: string;
-  readonly HTTPPort: string;
-  readonly Name: string;
-}
 
 /** How long a `<waitFor …>` without a time of its own waits. */
 const DEFAULT_SERIAL_WAIT_MS = 300_000;
@@ -45,7 +39,8 @@ export function parseBootCommand(text: string, values: BootValues): BootCommand 
 
 /** What is wrong with a boot command whatever the values will be; for use before anything runs. */
 export function bootCommandProblems(text: string): readonly string[] {
-  const parsed = parseBootCommand(text, { HTTPIP: '10.0.2.2', HTTPPort: '8080', Name: 'name' });
+  const values = { HTTPIP: '10.0.2.2', HTTPPort: '8080', HTTPPath: 'path', Name: 'name' };
+  const parsed = parseBootCommand(text, values);
   return parsed.ok ? [] : parsed.problems;
 }
 
@@ -55,11 +50,9 @@ interface Taken {
 }
 
 function fill(text: string, values: BootValues, problems: string[]): string {
-  return text.replace(/\{\{(.*?)\}\}/gs, (whole, inner: string) => {
-    const name = inner.trim().replace(/^\./, '');
-    if (inner.trim().startsWith('.') && Object.hasOwn(values, name)) return values[name as keyof BootValues];
+  return fillPlaceholders(text, values, (whole) => {
     problems.push(
-      `\`${whole}\` is not known here: {{ .HTTPIP }}, {{ .HTTPPort }} and {{ .Name }} are; for variables of the pipeline write \${{ vars.name }}`,
+      `\`${whole}\` is not known here: {{ .HTTPIP }}, {{ .HTTPPort }}, {{ .HTTPPath }} and {{ .Name }} are; for variables of the pipeline write \${{ vars.name }}`,
     );
     return '';
   });

@@ -102,7 +102,7 @@ async function record(
 /** The kept machines that still run, oldest first; what is left of others is removed. */
 export async function keptMachines(host: Host, directory: string): Promise<readonly KeptMachine[]> {
   const running: KeptMachine[] = [];
-  for (const id of host.files.list(directory)) {
+  for (const id of host.files.list(directory).names) {
     const kept = await readRecord(host, join(directory, id, RECORD));
     // Of another host or container it cannot be seen from here whether it runs: then it is left alone.
     const alive = kept === null ? false : host.isAlive(kept.process);

@@ -191,7 +191,7 @@ async function machineOf(
   const serial = watchSerial((line) => {
     context.log(`serial: ${line}`);
     if (phase !== null && line.trim() !== '') context.progress(`${phase}: ${line.trim()}`);
-  });
+  }, context.host.clock);
   connected.serial.onText(serial.feed);
   let shutdownReason = '';
   let stuck = '';

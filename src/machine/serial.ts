@@ -1,12 +1,17 @@
 /** The serial console of a guest: lines as they come, waits for a pattern, notice of a kernel panic. */
-
-/** How much of what was said is kept for patterns that match across lines. */
-const KEPT_CHARACTERS = 256 * 1024;
+import type { Clock } from '../host/host.ts';
+import { ConsoleText, KEPT_CHARACTERS, Search } from './console-search.ts';
 
 const PANIC = /Kernel panic - not syncing[^\r\n]*/;
 
 // Colours, cursor movement and terminal queries of boot loaders and of systemd.
 const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_]|[()][A-Z0-9])/g;
+/** The beginning of one, at the end of a piece; nobody writes longer ones. */
+const BEGUN_ESCAPE = /\x1b(?:\[[0-?]{0,64}[ -/]{0,16}|[()])?$/;
+const LONGEST_ESCAPE = 96;
+
+/** When nothing is said for so long, everything that is kept is searched once more. */
+const QUIET_MS = 50;
 
 export interface Serial {
   /** Takes what the guest said, cut anywhere. */
@@ -30,13 +35,15 @@ export interface Serial {
 }
 
 /** `onLine` gets every complete line without control sequences. */
-export function watchSerial(onLine: (line: string) => void): Serial {
-  let seen = '';
-  let unfinished = '';
+export function watchSerial(onLine: (line: string) => void, clock: Pick<Clock, 'sleep'>): Serial {
+  const text = new ConsoleText();
+  const unfinished = new UnfinishedLine();
+  let held = '';
   let saidCharacters = 0;
+  let isResting = false;
   const found: number[] = [];
   const recent: string[] = [];
-  const waits = new Set<() => void>();
+  const waits = new Set<Wait>();
   const listeners: ((text: string) => void)[] = [];
   let tellPanic: (line: string) => void = () => {};
   const panicked = new Promise<string>((resolve) => {
@@ -50,49 +57,93 @@ export function watchSerial(onLine: (line: string) => void): Serial {
     const panic = PANIC.exec(line);
     if (panic) tellPanic(panic[0]);
   };
+  const settle = (wait: Wait, match: string | null): void => {
+    if (match === null) return;
+    found.push(saidCharacters);
+    wait.finish(match);
+  };
+  const lookWhenQuiet = async (): Promise<void> => {
+    if (isResting || ![...waits].some(({ search }) => search.isBehind)) return;
+    isResting = true;
+    await clock.sleep(QUIET_MS);
+    isResting = false;
+    for (const wait of waits) if (wait.search.isBehind) settle(wait, text.lookEverywhere(wait.search));
+  };
 
   return {
     panicked,
     found,
-    feed(text) {
-      saidCharacters += text.length;
-      seen = (seen + text).slice(-KEPT_CHARACTERS);
-      const lines = (unfinished + text).split(/\r*\n/);
-      unfinished = (lines.pop() ?? '').slice(-KEPT_CHARACTERS);
-      for (const line of lines) takeLine(plain(line));
-      for (const look of waits) look();
-      for (const listen of listeners) listen(text);
+    feed(said) {
+      saidCharacters += said.length;
+      const raw = held + said;
+      held = BEGUN_ESCAPE.exec(raw.slice(-LONGEST_ESCAPE))?.[0] ?? '';
+      const plain = raw
+        .slice(0, raw.length - held.length)
+        .replace(ESCAPES, '')
+        .replaceAll('\r', '');
+      text.append(plain);
+      const lines = plain.split('\n');
+      for (const part of lines.slice(0, -1)) takeLine(unfinished.end(part));
+      unfinished.add(lines.at(-1) ?? '');
+      for (const wait of waits) settle(wait, text.look(wait.search, plain.length));
+      void lookWhenQuiet();
+      for (const listen of listeners) listen(said);
     },
     onText: (listener) => {
       listeners.push(listener);
     },
     tail: (count) =>
-      [...recent, plain(unfinished)]
+      [...recent, unfinished.text()]
         .filter((line, at, all) => line !== '' || at < all.length - 1)
         .slice(-count),
     waitFor: (pattern, signal) =>
       new Promise((resolve) => {
-        const finish = (found: string | null): void => {
-          waits.delete(look);
-          signal.removeEventListener('abort', abort);
-          resolve(found);
-        };
-        const abort = (): void => finish(null);
-        const look = (): void => {
-          const match = pattern.exec(plain(seen));
-          if (!match) return;
-          seen = plain(seen).slice(match.index + match[0].length);
-          found.push(saidCharacters);
-          finish(match[0]);
+        const abort = (): void => wait.finish(null);
+        const wait: Wait = {
+          search: new Search(pattern),
+          finish(match) {
+            waits.delete(wait);
+            signal.removeEventListener('abort', abort);
+            resolve(match);
+          },
         };
         signal.addEventListener('abort', abort, { once: true });
-        waits.add(look);
+        waits.add(wait);
         if (signal.aborted) abort();
-        else look();
+        else settle(wait, text.lookEverywhere(wait.search));
       }),
   };
 }
 
-function plain(text: string): string {
-  return text.replace(ESCAPES, '').replaceAll('\r', '');
+interface Wait {
+  readonly search: Search;
+  finish(match: string | null): void;
+}
+
+/** The line that the guest has not ended yet; of an endless one, the last of it. */
+class UnfinishedLine {
+  #parts: string[] = [];
+  #characters = 0;
+
+  add(part: string): void {
+    if (part === '') return;
+    this.#parts.push(part);
+    this.#characters += part.length;
+    if (this.#characters <= 2 * KEPT_CHARACTERS) return;
+    this.#parts = [this.text()];
+    this.#characters = KEPT_CHARACTERS;
+  }
+
+  text(): string {
+    return this.#parts.join('').slice(-KEPT_CHARACTERS);
+  }
+
+  /** The whole line, with its last part; the next one begins. */
+  end(part: string): string {
+    this.add(part);
+    const line = this.text();
+    this.#parts = [];
+    this.#characters = 0;
+    return line;
+  }
 }

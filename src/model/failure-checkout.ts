@@ -16,6 +16,16 @@ export type CheckoutFailure =
       readonly path: string;
       readonly location: Location;
     }
+  /** What a declared input is, or what is in it, cannot be known: no permission, a loop of links, a failing disk, a name that is no UTF-8. */
+  | {
+      readonly code: 'input-unreadable';
+      readonly stage: string;
+      /** With the bytes that are no UTF-8 as `\xe9`. */
+      readonly path: string;
+      /** `EACCES`, `EIO`…; `EILSEQ` for a name that is no UTF-8. */
+      readonly errno: string;
+      readonly location: Location;
+    }
   | {
       readonly code: 'secret-missing';
       readonly stage: string;

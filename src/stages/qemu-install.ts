@@ -42,7 +42,7 @@ const options = z.strictObject({
   append: z
     .string()
     .prefault('')
-    .describe('Kernel command line; {{ .HTTPIP }} and {{ .HTTPPort }} are known in it'),
+    .describe('Kernel command line; words such as {{ .HTTPIP }}:{{ .HTTPPort }} are known in it'),
   disk_size: size().describe('Size of the disk as the guest sees it'),
   ...hardwareOptions,
   boot_wait: duration().prefault('10s').describe('Wait this long before typing'),
@@ -55,7 +55,9 @@ const options = z.strictObject({
   boot_key_interval: duration().prefault('50ms').describe('Pause after each key'),
   http_directory: checkoutPath()
     .optional()
-    .describe('Directory beside the pipeline that is served to the guest over HTTP (on loopback only)'),
+    .describe(
+      'Directory beside the pipeline that is served to the guest over HTTP: on loopback, below a path that is different and secret each time, a part of `{{ .HTTPIP }}:{{ .HTTPPort }}`, or by itself `{{ .HTTPPath }}`',
+    ),
   http_files: z
     .record(servedPath, artifact())
     .prefault({})

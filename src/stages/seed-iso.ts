@@ -3,7 +3,6 @@ import { z } from 'zod';
 import type { IsoFile } from '../formats/iso-tree.ts';
 import { planSeedIso, writeSeedIso } from '../formats/seed-iso.ts';
 import type { Failure } from '../model/failure.ts';
-import { byCodeUnit } from '../model/json.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import type { ArtifactOption, StageContext } from './kind.ts';
@@ -58,7 +57,10 @@ stages:
   },
   async run(given, context) {
     const sources = new Map<string, Source>();
-    for (const [path, option] of Object.entries(given.files)) addFiles(sources, context, path, option);
+    for (const [path, option] of Object.entries(given.files)) {
+      const added = addFiles(sources, context, path, option);
+      if (!added.ok) return added;
+    }
     for (const [path, text] of Object.entries(given.content)) {
       const file = `${context.scratch}/content-${sources.size}`;
       const written = await context.host.files.writeFile(file, text);
@@ -90,15 +92,16 @@ function addFiles(
   context: StageContext,
   path: string,
   option: ArtifactOption,
-): void {
+): Result<void, Failure> {
   const { path: from, content } = context.input(option);
   const { files } = context.host;
   if (content.type !== 'tree') {
     const executable = content.type === 'file' && content.executable;
     sources.set(path, { path, file: from, sizeBytes: content.sizeBytes, executable });
-    return;
+    return ok(undefined);
   }
-  const entries = [...files.walk(from)].sort((a, b) => byCodeUnit(a.path, b.path));
+  const { entries, trouble } = files.walk(from);
+  if (trouble !== null) return fail(trouble);
   for (const entry of entries) {
     if (entry.type === 'directory') continue;
     const file = `${from}/${entry.path}`;
@@ -107,6 +110,7 @@ function addFiles(
     const executable = stamp !== null && (stamp.mode & 0o100) !== 0;
     sources.set(inside, { path: inside, file, sizeBytes: stamp?.sizeBytes ?? -1, executable });
   }
+  return ok(undefined);
 }
 
 function refused(problem: string): Result<never, Failure> {

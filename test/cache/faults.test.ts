@@ -127,7 +127,7 @@ test.each(['torn', 'empty', 'garbage'])(
     const cache = await rig.open();
     const result = resultOf(fingerprint('a'), []);
     must(await cache.actions.put(result));
-    for (const { path, type } of rig.host.files.walk(rig.path('cache/v1/index-v5'))) {
+    for (const { path, type } of rig.host.files.walk(rig.path('cache/v1/index-v5')).entries) {
       if (type !== 'file') continue;
       const file = rig.path(`cache/v1/index-v5/${path}`);
       const text = readFileSync(file, 'utf8');
@@ -146,7 +146,7 @@ test('a result whose own bytes were damaged is a miss', async () => {
   await using rig = cacheRig();
   const cache = await rig.open();
   must(await cache.actions.put(resultOf(fingerprint('a'), [])));
-  for (const { path, type } of rig.host.files.walk(rig.path('cache/v1/content-v2')))
+  for (const { path, type } of rig.host.files.walk(rig.path('cache/v1/content-v2')).entries)
     if (type === 'file') damage(rig.path(`cache/v1/content-v2/${path}`));
   expect(await cache.actions.get(fingerprint('a'))).toBeNull();
   expect(await cache.actions.get(fingerprint('a'))).toBeNull();
@@ -349,7 +349,7 @@ test.skipIf(!isRoot)(
       });
       expect(await child.ended).toBe(0);
     }
-    for (const { path, type } of rig.host.files.walk(rig.path('cache/v1')))
+    for (const { path, type } of rig.host.files.walk(rig.path('cache/v1')).entries)
       if (type === 'directory')
         expect([path, lstatSync(rig.path(`cache/v1/${path}`)).mode & 0o2070]).toEqual([path, 0o2070]);
   },

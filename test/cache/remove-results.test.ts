@@ -71,7 +71,7 @@ test('removing all leaves no content and no index', async () => {
   must(await removeResults(rig.host, rig.path('cache'), () => true));
   for (const directory of ['content-v2', 'index-v5'])
     expect(
-      rig.host.files.walk(rig.path(`cache/v1/${directory}`)).filter(({ type }) => type === 'file'),
+      rig.host.files.walk(rig.path(`cache/v1/${directory}`)).entries.filter(({ type }) => type === 'file'),
     ).toEqual([]);
 });
 

@@ -54,6 +54,21 @@ describe('inputs', () => {
     expect(find(['a', '!a']).files).toEqual([]);
   });
 
+  it('are not known where something cannot be looked at, unless that is excluded', () => {
+    write('a/x', 'a/b/y');
+    writeFileSync(Buffer.concat([Buffer.from(join(root, 'a/b/caf')), Buffer.from([0xe9])]), '');
+    const strange = { path: 'a/b/caf\\xe9', errno: 'EILSEQ' };
+    for (const pattern of ['a', '**', 'a/*/*', 'a/**/y'])
+      expect(find([pattern]).unreadable, pattern).toEqual([strange]);
+    expect(find(['a', '!a/b/caf*']).unreadable).toEqual([]);
+    expect(find(['a', '!a/b']).unreadable).toEqual([]);
+    expect(find(['a/x']).unreadable).toEqual([]);
+    expect(find(['y'.repeat(300)])).toMatchObject({
+      unmatched: [],
+      unreadable: [{ path: 'y'.repeat(300), errno: 'ENAMETOOLONG' }],
+    });
+  });
+
   it('are told of when they are found, but for those that an exclusion takes away afterwards', () => {
     write('a/x.log', 'a/y.txt', 'b/z.log', 'c');
     symlinkSync('c', join(root, 'd'));

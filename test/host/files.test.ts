@@ -51,14 +51,52 @@ test('a walk gives every path sorted, and does not follow links', () => {
   writeFileSync(at('a/b/c'), '');
   writeFileSync(at('a-b'), '');
   symlinkSync('a', at('z'));
-  expect(files.walk(directory)).toEqual([
+  expect(files.walk(directory).entries).toEqual([
     { path: 'a', type: 'directory' },
     { path: 'a-b', type: 'file' },
     { path: 'a/b', type: 'directory' },
     { path: 'a/b/c', type: 'file' },
     { path: 'z', type: 'link' },
   ]);
-  expect(files.walk(at('absent'))).toEqual([]);
+  expect(files.walk(at('absent'))).toEqual({ entries: [], trouble: null });
+});
+
+test('what cannot be looked at is not absent: its stamp says why, and equals nothing', () => {
+  symlinkSync('loop', at('loop'));
+  const long = 'x'.repeat(300);
+  expect(files.stampTarget(at('loop'))).toMatchObject({ type: 'unknown', errno: 'ELOOP' });
+  expect(files.stamp(at('loop/below'))).toMatchObject({ type: 'unknown', errno: 'ELOOP' });
+  expect(files.stamp(at(long))).toMatchObject({ type: 'unknown', errno: 'ENAMETOOLONG' });
+  const { sizeBytes, mtimeMs, ctimeMs, inode } = files.stamp(at(long)) ?? {};
+  expect([sizeBytes, mtimeMs, ctimeMs, inode]).toEqual([Number.NaN, Number.NaN, Number.NaN, Number.NaN]);
+});
+
+test('a directory that cannot be listed is not empty', () => {
+  symlinkSync('loop', at('loop'));
+  const trouble = { code: 'file-trouble', action: 'list', path: at('loop'), errno: 'ELOOP' };
+  expect(files.list(at('loop'))).toEqual({ names: [], trouble });
+  expect(files.walk(at('loop'))).toEqual({ entries: [], trouble });
+  expect(files.list(at('absent'))).toEqual({ names: [], trouble: null });
+});
+
+test('names and links that are no UTF-8 are told of, never read as something else', () => {
+  mkdirSync(at('deep'));
+  writeFileSync(at('deep/plain \u{fffd} ü'), '');
+  expect(files.list(at('deep'))).toEqual({ names: ['plain \u{fffd} ü'], trouble: null });
+  writeFileSync(Buffer.concat([Buffer.from(at('deep/caf')), Buffer.from([0xe9])]), '');
+  const trouble = {
+    code: 'file-trouble',
+    action: 'read the name of',
+    path: at('deep/caf\\xe9'),
+    errno: 'EILSEQ',
+  };
+  expect(files.list(at('deep')).trouble).toEqual(trouble);
+  expect(files.walk(directory).trouble).toEqual(trouble);
+  symlinkSync(Buffer.from([0x61, 0xff]), at('link'));
+  expect(files.readLink(at('link'))).toMatchObject({ ok: false, failure: { errno: 'EILSEQ' } });
+  symlinkSync('\u{fffd}', at('text'));
+  expect(files.readLink(at('text'))).toEqual({ ok: true, value: '\u{fffd}' });
+  expect(files.readLink(at('absent'))).toMatchObject({ ok: false, failure: { errno: 'ENOENT' } });
 });
 
 test.each([0, 100, 5_000_000])(

@@ -1,5 +1,7 @@
 /** Sockets for real: connections from programs to bake, banners, and the file server for guests. */
-import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -81,7 +83,12 @@ describe('the file server', () => {
     symlinkSync('/', join(directory, 'root'));
     const requests: FileRequest[] = [];
     const server = await realSockets.serveFiles(
-      (path) => (path === '/pre seed.cfg' ? file : path === '/dir' ? directory : null),
+      (path) =>
+        path === '/pre seed.cfg'
+          ? { path: file, within: directory }
+          : path === '/dir'
+            ? { path: directory, within: directory }
+            : null,
       (request) => requests.push(request),
     );
     if (server === null) throw new Error('no port is free');
@@ -89,10 +96,10 @@ describe('the file server', () => {
       await realSockets.serveFiles(
         () => null,
         () => {},
-        server.port,
+        server,
       ),
     ).toBeNull();
-    const url = `http://127.0.0.1:${server.port}`;
+    const url = `http://127.0.0.1:${server.port}/${server.segment}`;
     expect(await (await fetch(`${url}/pre%20seed.cfg?x=1`)).text()).toBe('hello world');
     const part = await fetch(`${url}/pre%20seed.cfg`, { headers: { range: 'bytes=6-' } });
     expect([part.status, part.headers.get('content-range'), await part.text()]).toEqual([
@@ -113,5 +120,95 @@ describe('the file server', () => {
     await server.close();
     expect(requests.map(({ status }) => status)).toEqual([200, 206, 200, 404, 404, 404, 405, 416]);
     await expect(fetch(url)).rejects.toThrow();
+  });
+
+  const serveDirectory = async (requests: FileRequest[] = []) => {
+    const served = join(directory, 'served');
+    const server = await realSockets.serveFiles(
+      (path) => ({ path: join(served, path), within: served }),
+      (request) => requests.push(request),
+    );
+    if (server === null) throw new Error('no port is free');
+    return { ...server, url: `http://127.0.0.1:${server.port}` };
+  };
+  const statusOf = (url: string) =>
+    new Promise<number | undefined>((done, failed) => {
+      get(url, { agent: false }, (response) => done(response.resume().statusCode)).on('error', failed);
+    });
+
+  test('a path that nobody can guess leads to the files, and without it there is nothing', async () => {
+    mkdirSync(join(directory, 'served'));
+    writeFileSync(join(directory, 'served/preseed.cfg'), 'secret', { mode: 0o600 });
+    const requests: FileRequest[] = [];
+    const first = await serveDirectory(requests);
+    const second = await serveDirectory();
+    // Of 32 letters, 26 are 130 bits.
+    expect(first.segment).toMatch(/^[a-z2-7]{26}$/);
+    expect(second.segment).not.toBe(first.segment);
+    for (const path of [
+      '/preseed.cfg',
+      '/',
+      '//preseed.cfg',
+      `/${first.segment.slice(0, -1)}/preseed.cfg`,
+      `/${first.segment}x/preseed.cfg`,
+      `/x/../${second.segment}/preseed.cfg`,
+      `/${second.segment}/preseed.cfg`,
+    ])
+      expect(await statusOf(first.url + path), path).toBe(404);
+    expect(await (await fetch(`${first.url}/${first.segment}/preseed.cfg`)).text()).toBe('secret');
+    expect(requests.map(({ path, isOwn }) => isOwn && path).filter(Boolean)).toEqual(['/preseed.cfg']);
+    await first.close();
+    // A guest that goes on knows the whole address by heart.
+    const again = await realSockets.serveFiles(
+      () => ({ path: join(directory, 'served/preseed.cfg'), within: join(directory, 'served/preseed.cfg') }),
+      () => {},
+      first,
+    );
+    expect(await statusOf(`${first.url}/${first.segment}/preseed.cfg`)).toBe(200);
+    await again?.close();
+    await second.close();
+  });
+
+  test('a link within the directory is followed, one that leaves it is not, and nothing but files is opened', async () => {
+    const served = join(directory, 'served');
+    mkdirSync(join(served, 'below'), { recursive: true });
+    writeFileSync(join(directory, 'outside'), 'outside');
+    writeFileSync(join(served, 'inside'), 'inside');
+    symlinkSync('../inside', join(served, 'below/link'));
+    symlinkSync('../outside', join(served, 'out'));
+    symlinkSync('..', join(served, 'up'));
+    symlinkSync(join(directory, 'served-too'), join(served, 'prefix'));
+    mkdirSync(join(directory, 'served-too'));
+    writeFileSync(join(directory, 'served-too/file'), 'outside');
+    execFileSync('mkfifo', [join(served, 'fifo')]);
+    const server = await serveDirectory();
+    const url = `${server.url}/${server.segment}`;
+    expect(await (await fetch(`${url}/below/link`)).text()).toBe('inside');
+    for (const path of [
+      'out',
+      'up/outside',
+      'prefix/file',
+      'fifo',
+      'below',
+      '%2e%2e/outside',
+      '..%2foutside',
+    ])
+      expect(await statusOf(`${url}/${path}`), path).toBe(404);
+    await server.close();
+  });
+
+  test('a program of another user is not even heard', async () => {
+    mkdirSync(join(directory, 'served'));
+    writeFileSync(join(directory, 'served/file'), 'secret');
+    const server = await serveDirectory();
+    const program = `fetch('${server.url}/${server.segment}/file').then(() => process.exit(0), () => process.exit(7))`;
+    const asked = async (user: object) => {
+      const child = spawn(process.execPath, ['-e', program], { ...user, cwd: '/', env: {}, stdio: 'ignore' });
+      return await new Promise((ended) => child.once('exit', ended));
+    };
+    expect(await asked({})).toBe(0);
+    // Only root can start a program of another user.
+    if (process.geteuid?.() === 0) expect(await asked({ uid: 65534, gid: 65534 })).toBe(7);
+    await server.close();
   });
 });

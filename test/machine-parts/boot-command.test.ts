@@ -2,8 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { type BootStep, bootCommandProblems, parseBootCommand } from '../../src/machine/boot-command.ts';
 import { SPECIAL_KEY_NAMES, specialKey } from '../../src/machine/keys.ts';
+import { fillPlaceholders } from '../../src/machine/placeholders.ts';
 
-const VALUES = { HTTPIP: '10.0.2.2', HTTPPort: '8123', Name: 'disk' };
+const VALUES = { HTTPIP: '10.0.2.2', HTTPPort: '8123', HTTPPath: '', Name: 'disk' };
 
 function steps(text: string): readonly BootStep[] {
   const parsed = parseBootCommand(text, VALUES);
@@ -59,6 +60,20 @@ describe('what is typed', () => {
   test("the address of the file server is filled in, in both of Packer's spellings", () => {
     expect(short('{{ .HTTPIP }}:{{.HTTPPort}}')).toBe('1 0 dot 0 dot 2 dot 2 S-semicolon 8 1 2 3');
     expect(short('{{ .Name }}')).toBe('d i s k');
+  });
+
+  test.each([
+    ['http://{{ .HTTPIP }}:{{ .HTTPPort }}/preseed.cfg', 'http://10.0.2.2:8123/secret/preseed.cfg'],
+    ['http://{{.HTTPIP}}:{{.HTTPPort}}', 'http://10.0.2.2:8123/secret'],
+    ['{{ .HTTPIP }}:{{ .HTTPPort }}/{{ .HTTPPath }}/x', '10.0.2.2:8123/secret/x'],
+    ['{{ .HTTPIP }} {{ .HTTPPort }} {{ .HTTPPath }}', '10.0.2.2 8123 secret'],
+    [
+      'a={{ .HTTPIP }}:{{ .HTTPPort }} b={{ .HTTPIP }}:{{ .HTTPPort }}/c',
+      'a=10.0.2.2:8123/secret b=10.0.2.2:8123/secret/c',
+    ],
+    ['{{ .Nonsense }} {{ Name }}', '{{ .Nonsense }} {{ Name }}'],
+  ])('the way to the answers is a part of their address: %s', (text, filled) => {
+    expect(fillPlaceholders(text, { ...VALUES, HTTPPath: 'secret' })).toBe(filled);
   });
 });
 

@@ -60,7 +60,7 @@ const factsOf = (given: Changes, within: TestContext) => installFacts(optionsOf(
 test('what a guest sees from its start on is a fact of it, and what comes to it later is none', async () => {
   await using within = await context();
   const facts = await factsOf({}, within);
-  const record = { id: '1', port: 4000, asked: [], requests: [], found: [] };
+  const record = { id: '1', port: 4000, segment: 'abc', asked: [], requests: [], found: [] };
   const unfit = async (given: Changes) =>
     whyMarkUnfit(
       { checkpoint: { facts, temporaryKey: null, session: null }, record },
@@ -102,7 +102,7 @@ test('what a guest sees from its start on is a fact of it, and what comes to it 
 test('another QEMU, and other empty UEFI variables, are another machine', async () => {
   await using within = await context();
   const facts = await factsOf({}, within);
-  const record = { id: '1', port: 0, asked: [], requests: [], found: [] };
+  const record = { id: '1', port: 0, segment: '', asked: [], requests: [], found: [] };
   const unfit = (now: CheckpointFacts) =>
     whyMarkUnfit({ checkpoint: { facts, temporaryKey: null, session: null }, record }, now, async () => null);
   expect(facts.qemu).toMatch(/^QEMU emulator version/);
@@ -132,7 +132,14 @@ test('what it was given over HTTP, or not, must be the same now; what it never a
       JSON.stringify({ format: 1, facts, temporaryKey: null, session: null }),
     );
     writeFileSync(join(directory, 'memory.zst'), '');
-    await writeMarkRecord(within, directory, { id: '1', port: 1, asked: reached, requests: [], found: [] });
+    await writeMarkRecord(within, directory, {
+      id: '1',
+      port: 1,
+      segment: 'abc',
+      asked: reached,
+      requests: [],
+      found: [],
+    });
     expect(await within.ownSides.keep(markPlace(options.marks, index), directory)).toEqual({ ok: true });
   };
   await kept(0, []);

@@ -20,6 +20,21 @@ export const checkoutTexts: Texts<CheckoutFailure> = {
       state: 'nothing was run',
     }),
   },
+  'input-unreadable': {
+    doc: 'A declared input, or a directory in it, cannot be looked at; or a name or a link in it is no UTF-8. It is never taken for absent or empty.',
+    text: (failure) =>
+      failure.errno === 'EILSEQ'
+        ? {
+            summary: `stage \`${failure.stage}\`: ${failure.path} among its inputs is not valid UTF-8`,
+            hint: 'rename it, or exclude it with a pattern that begins with `!`',
+            state: 'nothing was run',
+          }
+        : {
+            summary: `stage \`${failure.stage}\`: the input ${failure.path} cannot be read (${failure.errno})`,
+            hint: 'make it readable, or exclude it with a pattern that begins with `!`',
+            state: 'nothing was run',
+          },
+  },
   'secret-missing': {
     doc: 'A stage needs a secret that is not set in the environment of bake.',
     text: (failure) => ({

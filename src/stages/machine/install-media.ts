@@ -1,28 +1,25 @@
 /** What an installation boots from besides the CD: a kernel, perhaps out of the CD, and a seed image with answers. */
 import { join } from 'node:path';
 import { seedIsoBytes } from '../../formats/seed-iso.ts';
+import { type BootValues, fillPlaceholders } from '../../machine/placeholders.ts';
 import type { MachineShape } from '../../machine/shape.ts';
 import type { Failure } from '../../model/failure.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import type { StageContext } from '../kind.ts';
 import type { InstallOptions } from '../qemu-install.ts';
 
-/** The kernel to boot directly, or null; `{{ .HTTPIP }}` and `{{ .HTTPPort }}` are filled into its command line. */
+/** The kernel to boot directly, or null; words such as `{{ .HTTPIP }}` are filled into its command line. */
 export async function kernelOf(
   options: InstallOptions,
   context: StageContext,
-  values: { readonly HTTPIP: string; readonly HTTPPort: string; readonly Name: string },
+  values: BootValues,
 ): Promise<Result<MachineShape['kernel'], Failure>> {
   if (options.kernel === undefined) return ok(null);
   const path = await fileOf(options, context, options.kernel, 'kernel');
   if (!path.ok) return path;
   const initrd = options.initrd ? await fileOf(options, context, options.initrd, 'initrd') : ok(null);
   if (!initrd.ok) return initrd;
-  const append = options.append.replace(
-    /\{\{\s*\.(HTTPIP|HTTPPort|Name)\s*\}\}/g,
-    (_, name: keyof typeof values) => values[name],
-  );
-  return ok({ path: path.value, initrd: initrd.value, append });
+  return ok({ path: path.value, initrd: initrd.value, append: fillPlaceholders(options.append, values) });
 }
 
 async function fileOf(

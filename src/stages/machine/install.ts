@@ -1,4 +1,6 @@
 /** Runs an installation: answers, typing, waiting, the login if one is wanted, and a clean end. */
+
+import type { ServedPlace } from '../../host/sockets.ts';
 import { parseBootCommand } from '../../machine/boot-command.ts';
 import type { CheckpointFacts } from '../../machine/checkpoint.ts';
 import { keepIfWanted } from '../../machine/kept.ts';
@@ -88,7 +90,7 @@ async function inMachine(
   mark: Mark | null,
 ): Promise<Result<void, Failure> | Unusable> {
   const { options, context, accelerator } = work;
-  const started = await startInstaller(options, context, { port: answers.port, accelerator }, mark);
+  const started = await startInstaller(options, context, { place: answers, accelerator }, mark);
   if ('unusable' in started || !started.ok) return started;
   const { machine, login } = started.value;
   machine.showRequests(answers.requests);
@@ -96,7 +98,7 @@ async function inMachine(
   try {
     machine.phase('booting');
     const goingOn = mark === null ? null : goOnAt(mark, context, machine);
-    const typed = await typeAnswers(options, context, machine, answers.port, mark !== null);
+    const typed = await typeAnswers(options, context, machine, answers, mark !== null);
     const done = typed.ok ? await untilInstalled(options, context, machine, login, watch) : typed;
     await Promise.all([goingOn, watch?.stop()]);
     return done.ok ? done : fail(await keepIfWanted(context, machine, login, done.failure));
@@ -151,11 +153,11 @@ async function typeAnswers(
   options: InstallOptions,
   context: StageContext,
   machine: Machine,
-  port: number,
+  place: ServedPlace,
   wasTyped: boolean,
 ): Promise<Result<void, Failure>> {
   if (options.boot_command.length === 0) return ok(undefined);
-  const parsed = parseBootCommand(options.boot_command.join(''), placeholders(context, port));
+  const parsed = parseBootCommand(options.boot_command.join(''), placeholders(context, place));
   if (!parsed.ok) throw new Error(`checked before, but: ${parsed.problems.join('; ')}`);
   const steps = wasTyped
     ? // What these find is not found again by `wait_for`.

@@ -9,7 +9,7 @@ import { fail, ok, type Result } from '../../model/result.ts';
 import type { StageContext } from '../kind.ts';
 import type { InstallOptions } from '../qemu-install.ts';
 import { markFiles, markPlace, writeMarkRecord } from './marks.ts';
-import { type Answers, answerDigest } from './serve-answers.ts';
+import { type Answers, answerDigest, MOST_PATHS } from './serve-answers.ts';
 
 /** A connection that is open at a mark would be lost: so long is it waited for that all are closed. */
 const QUIET_LIMIT_MS = 10_000;
@@ -36,7 +36,7 @@ export interface Underway {
 export class MarkWatch {
   readonly #underway: Underway;
   readonly #reached: number;
-  readonly #heard = watchSerial(() => undefined);
+  readonly #heard: Serial;
   readonly #stop = new AbortController();
   #watching: Promise<void> | null = null;
 
@@ -44,6 +44,7 @@ export class MarkWatch {
   constructor(underway: Underway, reached: number) {
     this.#underway = underway;
     this.#reached = reached;
+    this.#heard = watchSerial(() => undefined, underway.context.host.clock);
     underway.machine.serial.onText(this.#heard.feed);
   }
 
@@ -87,7 +88,10 @@ interface SoFar {
 /** Pauses the guest and puts everything away that is needed to go on with it; gives back what was between the two of them until then. */
 async function save(underway: Underway, directory: string, heard: Serial): Promise<Result<SoFar, string>> {
   const { context, machine, answers, facts, login } = underway;
-  const obstacle = (await whyNoRoom(underway)) ?? (await foreignDisk(underway));
+  const obstacle =
+    (answers.asked.size > MOST_PATHS ? 'the guest has asked for too many files' : null) ??
+    (await whyNoRoom(underway)) ??
+    (await foreignDisk(underway));
   if (obstacle !== null) return fail(obstacle);
   const paused = await pauseWhenQuiet(underway);
   if (!paused.ok) return paused;
@@ -119,9 +123,17 @@ async function keep(
   const asked: [path: string, digest: Digest | null][] = [];
   for (const path of paths) asked.push([path, await answerDigest(path, options, context)]);
   const id = [identity.pid, identity.startedAt, clock.nowMs(), index].join('-');
-  const written = await writeMarkRecord(context, directory, { id, port: answers.port, asked, ...soFar });
+  const written = await writeMarkRecord(context, directory, {
+    id,
+    port: answers.port,
+    segment: answers.segment,
+    asked,
+    ...soFar,
+  });
   if (!written.ok) return fail('its record could not be written');
-  const sizes = files.list(directory).map((name) => files.stamp(join(directory, name))?.allocatedBytes ?? 0);
+  const sizes = files
+    .list(directory)
+    .names.map((name) => files.stamp(join(directory, name))?.allocatedBytes ?? 0);
   const kept = await context.ownSides.keep(markPlace(options.marks, index), directory);
   if (!kept.ok && kept.failure.code === 'input-changed')
     return fail(`${kept.failure.files.join(', ')} has changed meanwhile`);

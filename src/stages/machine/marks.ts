@@ -17,7 +17,7 @@ import { hardwareFacts } from './boot.ts';
 import { answerDigest, hasAnswers } from './serve-answers.ts';
 
 /** Raised when the same record would mean another guest: what an installation does before its first mark, say. */
-const FORMAT = 1;
+const FORMAT = 2;
 const RECORD = 'mark.json';
 const DISK = 'disk.qcow2';
 const VARIABLES = 'efivars.fd';
@@ -29,6 +29,8 @@ export interface MarkRecord {
   readonly id: string;
   /** On which the answers were served; the guest may know it by heart. 0 without answers. */
   readonly port: number;
+  /** The first part of their paths; empty without answers. */
+  readonly segment: string;
   /** What was asked for over HTTP until then, with the digest of the answer; null where there was none. */
   readonly asked: readonly (readonly [path: string, digest: Digest | null])[];
   /** Lines that tell of those requests. */

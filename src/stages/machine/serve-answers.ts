@@ -1,13 +1,17 @@
 /** Serves an installer's answers over HTTP on loopback: the files that the options name, and nothing else. */
 import { join, normalize } from 'node:path';
+import type { ServedFile, ServedPlace } from '../../host/sockets.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { StageContext } from '../kind.ts';
 import type { InstallOptions } from '../qemu-install.ts';
 
+/** The last requests that are told of; a guest may make any number. */
+const MOST_REQUESTS = 1_000;
+/** A guest that has asked for more is not saved. */
+export const MOST_PATHS = 10_000;
+
 /** What is served to one machine. */
-export interface Answers {
-  /** 0 when there is nothing to serve. */
-  readonly port: number;
+export interface Answers extends ServedPlace {
   /** A line for each request so far; all are logged. */
   readonly requests: readonly string[];
   /** Paths that were asked for, whether there was an answer or not. */
@@ -16,8 +20,7 @@ export interface Answers {
 }
 
 /** Answers that another machine had been given, whose memory this one has. */
-interface Earlier {
-  readonly port: number;
+interface Earlier extends ServedPlace {
   readonly requests: readonly string[];
   readonly asked: Iterable<string>;
 }
@@ -29,26 +32,34 @@ export function hasAnswers({ http_directory, http_files }: Options): boolean {
   return http_directory !== undefined || Object.keys(http_files).length > 0;
 }
 
-/** Starts to serve, for a guest that goes on at the port that it knows; null when that is taken. */
+/** Where nothing is served. */
+const NOWHERE: ServedPlace = { port: 0, segment: '' };
+
+/** Starts to serve, for a guest that goes on at the place that it knows; null when that is taken. */
 export async function serveAnswers(
   options: Options,
   context: StageContext,
-  earlier: Earlier = { port: 0, requests: [], asked: [] },
+  earlier: Earlier | null = null,
 ): Promise<Answers | null> {
-  const requests = [...earlier.requests];
-  const asked = new Set(earlier.asked);
-  if (!hasAnswers(options)) return { port: 0, requests, asked, close: async () => undefined };
+  const requests = [...(earlier?.requests ?? [])];
+  const asked = new Set(earlier?.asked ?? []);
+  if (!hasAnswers(options)) return { ...NOWHERE, requests, asked, close: async () => undefined };
   const server = await context.host.sockets.serveFiles(
     (path) => answerTo(path, options, context),
-    ({ method, path, status, sizeBytes }) => {
-      const line = `${method} ${path} ${status} (${sizeBytes} bytes)`;
-      asked.add(path);
+    ({ method, path, isOwn, status, sizeBytes }) => {
+      const line = `${method} ${path} ${status} (${sizeBytes} bytes)${isOwn ? '' : ', not below {{ .HTTPPath }}'}`;
+      if (isOwn && asked.size <= MOST_PATHS) asked.add(path);
       requests.push(line);
+      if (requests.length > MOST_REQUESTS) requests.shift();
       context.log(`http: ${line}`);
     },
-    earlier.port,
+    earlier,
   );
-  return server && { port: server.port, requests, asked, close: () => server.close() };
+  // Whoever reads the log while the guest runs is not to know the way to its answers.
+  if (server) context.mask(server.segment);
+  return (
+    server && { port: server.port, segment: server.segment, requests, asked, close: () => server.close() }
+  );
 }
 
 /** Digest of what a request for a path is answered with; null when there is nothing. */
@@ -59,20 +70,27 @@ export async function answerDigest(
 ): Promise<Digest | null> {
   const { files, hashing } = context.host;
   const file = answerTo(path, options, context);
-  if (file === null || files.stampTarget(file)?.type !== 'file') return null;
-  const digested = await hashing.digestFile(file);
+  const real = file === null ? null : files.realPath(file.path);
+  const root = file === null ? null : files.realPath(file.within);
+  if (real === null || root === null || (real !== root && !real.startsWith(`${root}/`))) return null;
+  if (files.stamp(real)?.type !== 'file') return null;
+  const digested = await hashing.digestFile(real);
   return digested.ok ? digested.value.digest : null;
 }
 
-/** Absolute path of the file that answers a request. */
+/** The file that answers a request. */
 function answerTo(
   path: string,
   { http_directory: directory, http_files }: Options,
   context: Pick<StageContext, 'files' | 'input'>,
-): string | null {
+): ServedFile | null {
   const named = Object.hasOwn(http_files, path) ? http_files[path] : undefined;
-  if (named !== undefined) return context.input(named).path;
+  if (named !== undefined) {
+    const { path: file } = context.input(named);
+    return { path: file, within: file };
+  }
   const inside = normalize(path);
   if (directory === undefined || inside.includes('..') || inside.includes('\0')) return null;
-  return join(context.files, directory, inside);
+  const within = join(context.files, directory);
+  return { path: join(within, inside), within };
 }

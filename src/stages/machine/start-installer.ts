@@ -1,9 +1,11 @@
 /** Starts the machine of an installation: from nothing, or where an earlier one stood at a mark. */
 import { join } from 'node:path';
+import type { ServedPlace } from '../../host/sockets.ts';
 import { checkpointKey, loadCheckpoint } from '../../machine/checkpoint.ts';
 import { HOST_ADDRESS } from '../../machine/command-line.ts';
 import { createDisk } from '../../machine/disk-image.ts';
 import { type Machine, SERIAL_LOG } from '../../machine/machine.ts';
+import type { BootValues } from '../../machine/placeholders.ts';
 import type { Accelerator } from '../../machine/shape.ts';
 import type { SshLogin } from '../../machine/ssh-login.ts';
 import type { Failure } from '../../model/failure.ts';
@@ -29,8 +31,8 @@ export interface Started {
 }
 
 /** Values of the placeholders in boot command and kernel command line. */
-export function placeholders(context: StageContext, port: number) {
-  return { HTTPIP: HOST_ADDRESS, HTTPPort: String(port), Name: context.action };
+export function placeholders(context: StageContext, { port, segment }: ServedPlace): BootValues {
+  return { HTTPIP: HOST_ADDRESS, HTTPPort: String(port), HTTPPath: segment, Name: context.action };
 }
 
 /** Absolute path of the UEFI variables that the guest writes to; null without UEFI. */
@@ -42,7 +44,7 @@ export function variablesOf({ firmware }: InstallOptions, { scratch }: StageCont
 export async function startInstaller(
   options: InstallOptions,
   context: StageContext,
-  { port, accelerator }: { readonly port: number; readonly accelerator: Accelerator },
+  { place, accelerator }: { readonly place: ServedPlace; readonly accelerator: Accelerator },
   mark: Mark | null,
 ): Promise<Result<Started, Failure> | Unusable> {
   const disk = context.output('disk');
@@ -53,7 +55,7 @@ export async function startInstaller(
     const copied = await takeFiles(context, disk, mark);
     if (!copied.ok) return { unusable: 'its files could not be copied' };
   }
-  const kernel = await kernelOf(options, context, placeholders(context, port));
+  const kernel = await kernelOf(options, context, placeholders(context, place));
   if (!kernel.ok) return kernel;
   const seed = await seedImage(options, context);
   if (!seed.ok) return seed;
