@@ -1,8 +1,6 @@
 /** `bake diff <stage>[@step] <stage>[@step]`: what changed between two disks in the cache, in files and in bytes. */
 
 import { diffDisks } from '../formats/disk-diff.ts';
-import { DamagedDisk } from '../formats/disk-source.ts';
-import { openDisk } from '../formats/qcow2-reader.ts';
 import { sizeOf, touchedRanges } from '../formats/ranges.ts';
 import type { Content, LayeredContent } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
@@ -11,10 +9,10 @@ import { fail, ok, type Result } from '../model/result.ts';
 import { selectActions } from '../pipeline/select.ts';
 import { jsonText } from '../report/printable.ts';
 import { byStage, lastOf } from '../report/stages.ts';
-import { withSources } from '../stages/images/open-disk.ts';
+import { describeDisk, NO_STATEMENT, readDisk, unusable, withSources } from '../stages/images/open-disk.ts';
 import type { CommandModule } from './command.ts';
 import { type DiffSide, type DiskDiff, diffJson, diffText } from './diff-words.ts';
-import { readForeign } from './foreign-partitions.ts';
+import { type FoundDisk, inCache, readForeign } from './foreign-partitions.ts';
 import { readInGuests } from './guest-listing.ts';
 import { pipelineArguments } from './load-plan.ts';
 import { printFailures } from './print-failures.ts';
@@ -63,7 +61,7 @@ async function diffOf(
   if (!was.ok) return was;
   const is = await diskOf(project, after);
   if (!is.ok) return is;
-  const [one, other] = [layersOf(was.value), layersOf(is.value)];
+  const [one, other] = [layersOf(was.value.content), layersOf(is.value.content)];
   const shared = one.findIndex(({ digest }, index) => digest !== other[index]?.digest);
   const sharedLayers = shared < 0 ? one.length : shared;
   const side = (name: string, content: Content): DiffSide => {
@@ -71,11 +69,11 @@ async function diffOf(
     const ownBytes = layers.slice(sharedLayers).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     return { name, digest: content.digest, layers, ownBytes };
   };
-  const read = await compare(project, one, other, sharedLayers);
+  const read = await compare(project, was.value, is.value, sharedLayers, signal);
   if (!read.ok) return read;
   const partitions = await readForeign(project, was.value, is.value, read.value.partitions, signal);
   if (!partitions.ok) return partitions;
-  const sides = { before: side(before, was.value), after: side(after, is.value) };
+  const sides = { before: side(before, was.value.content), after: side(after, is.value.content) };
   return ok({ ...sides, sharedLayers, ...read.value, partitions: partitions.value });
 }
 
@@ -85,7 +83,7 @@ function layersOf(content: Content): LayeredContent['layers'] {
 }
 
 /** The disk that a name means: an output `disk`, or the one that is named after a dot, of the last step that is meant. */
-async function diskOf(project: Project, target: string): Promise<Result<Content, Failure>> {
+async function diskOf(project: Project, target: string): Promise<Result<FoundDisk, Failure>> {
   const found = actionOf(project, target);
   if (!found.ok) return found;
   const { action, output } = found.value;
@@ -104,7 +102,8 @@ async function diskOf(project: Project, target: string): Promise<Result<Content,
   for (const { digest, sizeBytes } of layersOf(content))
     if (!(await project.session.cache.blobs.has(digest, sizeBytes)))
       return fail({ code: 'blob-missing', digest });
-  return ok(content);
+  const format = action.outputs.find(({ name }) => name === output)?.format;
+  return ok({ content, name: artifact.path, ...(format === undefined ? {} : { format }) });
 }
 
 function actionOf(
@@ -129,30 +128,33 @@ function actionOf(
 /** Opens both disks and compares what is in them. */
 async function compare(
   { host, session }: Project,
-  before: LayeredContent['layers'],
-  after: LayeredContent['layers'],
+  was: FoundDisk,
+  is: FoundDisk,
   sharedLayers: number,
+  signal: AbortSignal,
 ): Promise<Result<Pick<DiskDiff, 'partitions' | 'touchedBytes'>, Failure>> {
-  const paths = [...before, ...after].map(({ digest }) => session.cache.blobs.pathOf(digest));
-  const path = paths[0] ?? '';
-  try {
-    return await withSources(host, paths, async (sources) => {
-      const [was, is] = [sources.slice(0, before.length), sources.slice(before.length)];
-      const touched = await touchedRanges(was, is, sharedLayers);
-      const [one, other] = [await openDisk(was), await openDisk(is)];
-      if (!one.ok)
-        return fail<Failure>({ code: 'disk-unusable', path, problem: `it has ${one.failure.problem}` });
-      if (!other.ok)
-        return fail<Failure>({
-          code: 'disk-unusable',
-          path: paths.at(-1) ?? '',
-          problem: `it has ${other.failure.problem}`,
-        });
-      const partitions = await diffDisks(one.value, other.value, touched);
-      return ok({ partitions, touchedBytes: sharedLayers === 0 ? null : sizeOf(touched) });
-    });
-  } catch (error) {
-    if (error instanceof DamagedDisk) return fail({ code: 'disk-unusable', path, problem: error.message });
-    throw error;
-  }
+  const [before, after] = [inCache(session.cache, was), inCache(session.cache, is)];
+  const [one, other] = [
+    await describeDisk(host, before, NO_STATEMENT),
+    await describeDisk(host, after, NO_STATEMENT),
+  ];
+  if (!one.ok) return one;
+  if (!other.ok) return other;
+  const touched = await withSources(host, before.layers, (were) =>
+    withSources(host, after.layers, async (are) => ok(await touchedRanges(were, are, sharedLayers))),
+  );
+  if (!touched.ok) return touched;
+  const context = { host, signal };
+  const read = await readDisk<Pick<DiskDiff, 'partitions' | 'touchedBytes'>>(
+    context,
+    one.value,
+    async (left) => {
+      const done = await readDisk(context, other.value, async (right) => {
+        const partitions = await diffDisks(left, right, touched.value);
+        return ok({ partitions, touchedBytes: sharedLayers === 0 ? null : sizeOf(touched.value) });
+      });
+      return 'reason' in done ? fail(unusable(after.path, done)) : done;
+    },
+  );
+  return 'reason' in read ? fail(unusable(before.path, read)) : read;
 }

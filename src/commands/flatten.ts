@@ -12,18 +12,17 @@ export function flattenIn(host: Host, cache: Cache): Flatten {
     if (content.type !== 'layers') throw new Error(`not made of layers: ${content.digest}`);
     const made = await makeParent(host.files, root ?? null, to);
     if (!made.ok) return made;
-    const { diskLayer, flatten } = await import('../machine/disk-image.ts');
-    const layers = [];
-    for (const { digest, sizeBytes } of content.layers) {
+    const { convertDisk } = await import('../machine/disk-image.ts');
+    const { describeDisk, NO_STATEMENT } = await import('../stages/images/open-disk.ts');
+    for (const { digest, sizeBytes } of content.layers)
       if (!(await cache.blobs.isSound(digest, sizeBytes))) return fail({ code: 'blob-missing', digest });
-      const layer = await diskLayer(host, cache.blobs.pathOf(digest));
-      if (!layer.ok) return layer;
-      layers.push(layer.value);
-    }
+    const layers = content.layers.map(({ digest }) => cache.blobs.pathOf(digest));
+    const disk = await describeDisk(host, { path: layers.at(-1) ?? '', layers }, NO_STATEMENT);
+    if (!disk.ok) return disk;
     const temporary = temporaryBeside(host, to);
     const env = { PATH: toolPath(host.env), LANG: 'C.UTF-8' };
     const context = { host, env, signal, log: () => undefined };
-    const done = await flatten(context, layers, temporary);
+    const done = await convertDisk(context, disk.value, temporary, { format: 'qcow2' });
     const inside = done.ok ? isStillInside(host.files, root ?? null, to) : done;
     if (inside.ok) return host.files.rename(temporary, to);
     await host.files.remove(temporary);

@@ -1,21 +1,40 @@
 /** Partitions with file systems that bake does not read itself, listed by libguestfs where it is installed. */
 
+import type { Cache } from '../cache/cache.ts';
 import { toolPath } from '../engine/environment.ts';
 import type { PartitionDiff } from '../formats/disk-diff.ts';
 import type { FileFacts, FileTree } from '../formats/file-tree.ts';
 import { findAccelerator } from '../machine/accelerator.ts';
 import type { Content } from '../model/artifact.ts';
+import type { DiskContainer, DiskFile } from '../model/disk-format.ts';
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
+import { describeDisk, NO_STATEMENT } from '../stages/images/open-disk.ts';
 import { compareListed, LISTED_TYPES, type Listed } from './listed-files.ts';
 import type { Project } from './wiring.ts';
 
 const VIRT_LS = 'virt-ls';
 
+/** A disk of the cache, and what is known of it. */
+export interface FoundDisk {
+  readonly content: Content;
+  /** Path of the output. */
+  readonly name: string;
+  /** As the kind that made it says. */
+  readonly format?: DiskContainer;
+}
+
+/** Its files, where they lie. */
+export function inCache(cache: Cache, { content, ...known }: FoundDisk) {
+  const parts = content.type === 'layers' ? content.layers : [content];
+  const layers = parts.map(({ digest }) => cache.blobs.pathOf(digest));
+  return { path: layers.at(-1) ?? '', layers, ...known };
+}
+
 /** What virt-ls is run with and on. */
 interface Images {
-  readonly before: string;
-  readonly after: string;
+  readonly before: DiskFile;
+  readonly after: DiskFile;
   readonly scratch: string;
   readonly env: { readonly [name: string]: string };
   readonly signal: AbortSignal;
@@ -24,8 +43,8 @@ interface Images {
 /** Compares the partitions that nobody could compare so far; those that stay so say what would help. */
 export async function readForeign(
   project: Project,
-  before: Content,
-  after: Content,
+  before: FoundDisk,
+  after: FoundDisk,
   partitions: readonly PartitionDiff[],
   signal: AbortSignal,
 ): Promise<Result<readonly PartitionDiff[], Failure>> {
@@ -61,16 +80,19 @@ function withProblem(partition: PartitionDiff, more: string): PartitionDiff {
   return partition.problem === null ? partition : { ...partition, problem: `${partition.problem}; ${more}` };
 }
 
-/** One file that a program reads which knows of no layers. */
+/** One file, of a known format, that a program reads which knows of no layers. */
 async function plainImage(
-  { session }: Project,
-  content: Content,
+  { session, host }: Project,
+  found: FoundDisk,
   to: string,
   signal: AbortSignal,
-): Promise<Result<string, Failure>> {
-  if (content.type !== 'layers') return ok(session.cache.blobs.pathOf(content.digest));
-  const flat = await session.flatten(content, to, signal);
-  return flat.ok ? ok(to) : flat;
+): Promise<Result<DiskFile, Failure>> {
+  if (found.content.type === 'layers') {
+    const flat = await session.flatten(found.content, to, signal);
+    return flat.ok ? ok({ path: to, format: 'qcow2' }) : flat;
+  }
+  const disk = await describeDisk(host, inCache(session.cache, found), NO_STATEMENT);
+  return disk.ok ? ok(disk.value.files[0] as DiskFile) : disk;
 }
 
 /** libguestfs takes any /dev/kvm for one that works, so it is told. What the user says of it goes first. */
@@ -101,12 +123,23 @@ async function readOne(project: Project, partition: PartitionDiff, images: Image
 /** The failure is a part of a sentence. */
 async function listing(
   { host }: Project,
-  image: string,
+  image: DiskFile,
   device: string,
   { scratch, env, signal }: Images,
 ): Promise<Result<FileTree<Listed>, string>> {
   const said: string[] = [];
-  const args = ['-a', image, '-m', device, '-lR', '--csv', '--uids', '--checksum=sha256', '/'];
+  const args = [
+    `--format=${image.format}`,
+    '-a',
+    image.path,
+    '-m',
+    device,
+    '-lR',
+    '--csv',
+    '--uids',
+    '--checksum=sha256',
+    '/',
+  ];
   const run = await host.processes.run(VIRT_LS, args, {
     cwd: scratch,
     env,

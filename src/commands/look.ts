@@ -11,7 +11,7 @@ import type { Failure } from '../model/failure.ts';
 import type { ArtifactRef, PlannedAction } from '../model/plan.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { byStage, lastOf } from '../report/stages.ts';
-import { nativePaths } from '../stages/images/bootable-disk.ts';
+import { NO_STATEMENT, nativeDisk } from '../stages/images/open-disk.ts';
 import type { StagedInput } from '../stages/kind.ts';
 import { defaultMachine } from '../stages/machine/options.ts';
 import {
@@ -31,6 +31,8 @@ const VARIABLES = 'efivars';
 export interface Look {
   readonly action: PlannedAction;
   readonly options: StandingOptions;
+  /** Path of the output that is the disk. */
+  readonly diskName: string;
   /** Whether it is the disk of the files as they are now. */
   readonly isCurrent: boolean;
   /** By file of the checkout, or action and output. */
@@ -68,8 +70,12 @@ export async function diskToLookInto(project: Project): Promise<Result<Look, rea
   const secrets = secretsOf(action, session.host.env);
   if (!secrets.ok) return fail([secrets.failure]);
   const inputs = await loginInputs(project, action, resultOf);
-  for (const { name, content } of result.artifacts)
-    inputs.set(refKey({ action: action.name, output: name }), stagedIn(project, content));
+  for (const { name, content } of result.artifacts) {
+    const format = action.outputs.find((planned) => planned.name === name)?.format;
+    const staged = stagedIn(project, content);
+    const input = format === undefined ? staged : { ...staged, format };
+    inputs.set(refKey({ action: action.name, output: name }), input);
+  }
   return ok({
     action,
     options: optionsOf(
@@ -77,6 +83,7 @@ export async function diskToLookInto(project: Project): Promise<Result<Look, rea
       output,
       result.artifacts.some(({ name }) => name === VARIABLES),
     ),
+    diskName: disk.path,
     isCurrent: current.get(action.name) === result,
     inputs,
     env: { ...passedVariables(action, session.host.env), ...secrets.value },
@@ -221,6 +228,11 @@ export async function withLookMachine<T>(
 /** The disk in a form that a machine can start from: a VMDK, or the first disk of an OVA, is converted. */
 async function nativeInput(context: StandingContext, look: Look): Promise<Result<StagedInput, Failure>> {
   const disk = context.input(look.options.disk);
-  const layers = await nativePaths(context, disk);
-  return layers.ok ? ok({ ...disk, layers: layers.value }) : layers;
+  const statement = { ...NO_STATEMENT, appliances: true };
+  const native = await nativeDisk(context, { ...disk, name: look.diskName }, statement, context.scratch);
+  if (!native.ok) return native;
+  const { files } = native.value;
+  const format = files.length === 1 ? files[0]?.format : 'qcow2';
+  const { format: _, ...rest } = disk;
+  return ok({ ...rest, layers: files.map(({ path }) => path), ...(format === undefined ? {} : { format }) });
 }

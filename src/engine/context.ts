@@ -104,7 +104,8 @@ function inputOf(option: ArtifactOption, attempt: Attempt): StagedInput {
   if ('$artifact' in option) {
     const staged = attempt.staged.get(refKey(option.$artifact));
     if (staged === undefined) throw new Error(`not an option of ${attempt.action.name}`);
-    return staged;
+    const format = attempt.action.formats?.[refKey(option.$artifact)];
+    return format === undefined ? staged : { ...staged, format };
   }
   const path = `${attempt.places.workspace}/${option.$file}`;
   const input = attempt.taken.inputs.get(option.$file);

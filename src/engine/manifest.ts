@@ -4,11 +4,12 @@ import type { Manifest, ManifestInput } from '../model/action.ts';
 import type { Artifact, Content } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
 import { fingerprintOfHex, hexOf } from '../model/digest.ts';
+import type { DiskContainer } from '../model/disk-format.ts';
 import type { JsonValue, LongJsonObject } from '../model/json.ts';
 import { canonicalJson, canonicalPieces } from '../model/json.ts';
 import type { ArtifactRef, OptionValues, PlannedAction } from '../model/plan.ts';
 import { sortedByPath } from './inputs.ts';
-import { plainOption, referencesOf, renderTemplate } from './options.ts';
+import { plainOption, referencesOf, refKey, renderTemplate } from './options.ts';
 
 /** What an action's manifest is made of besides the action itself. */
 export interface ManifestFacts {
@@ -29,7 +30,7 @@ export function buildManifest(facts: ManifestFacts): Manifest {
   const options: Record<string, JsonValue> = {};
   for (const [name, value] of Object.entries(withoutUnhashed(facts.options, action.unhashed))) {
     options[name] = plainOption(value, {
-      artifact: (ref) => artifactValue(upstream(ref).content),
+      artifact: (ref) => artifactValue(upstream(ref).content, action.formats?.[refKey(ref)]),
       file: (file) => ({ file }),
       text: (template) => renderTemplate(template, pathOf),
     });
@@ -113,9 +114,10 @@ function isPlainObject(value: OptionValues[string]): value is OptionValues {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function artifactValue(content: Content): JsonValue {
+/** The same bytes may be another disk, when another kind says what they are. */
+function artifactValue(content: Content, format: DiskContainer | undefined): JsonValue {
   const { digest, ...rest } = contentInput(content);
-  return { artifact: digest, ...rest };
+  return { artifact: digest, ...rest, ...(format === undefined ? {} : { format }) };
 }
 
 function contentInput(content: Content): Extract<ManifestInput, { digest: Digest }> {

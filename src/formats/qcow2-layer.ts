@@ -49,7 +49,7 @@ export async function openQcow2Layer(source: ByteSource, header: Qcow2Header): P
   /** The first cluster, from the one behind a table that is not there on, whose table is. */
   function nextMapped(tableIndex: number): number {
     let index = tableIndex;
-    while (index < header.l1Entries && plainOffset(l1, index) === 0) index++;
+    while (index < header.l1Entries && plainOffset(l1, index * ENTRY_BYTES) === 0) index++;
     return index < header.l1Entries ? index * perTable : Number.POSITIVE_INFINITY;
   }
 
@@ -58,7 +58,7 @@ export async function openQcow2Layer(source: ByteSource, header: Qcow2Header): P
     source,
     async run(cluster, most) {
       const index = Math.floor(cluster / perTable);
-      const offset = index < header.l1Entries ? plainOffset(l1, index) : 0;
+      const offset = index < header.l1Entries ? plainOffset(l1, index * ENTRY_BYTES) : 0;
       if (offset === 0) return { place: ABSENT, clusters: nextMapped(index) - cluster };
       // A table at hand is not waited for: there are many layers, and many runs in each.
       const table = tables.get(offset) ?? (await tableAt(offset));
@@ -69,11 +69,11 @@ export async function openQcow2Layer(source: ByteSource, header: Qcow2Header): P
 
 /** From an entry of a table on. Deflated clusters stand alone. */
 function runOf(table: DataView, first: number, most: number, clusterBits: number): ClusterRun {
-  const place = placeOf(table, first, clusterBits);
+  const place = placeOf(table, first * ENTRY_BYTES, clusterBits, false);
   let clusters = 1;
   if (place.type !== 'deflated')
     while (clusters < most) {
-      const next = placeOf(table, first + clusters, clusterBits);
+      const next = placeOf(table, (first + clusters) * ENTRY_BYTES, clusterBits, false);
       if (next.type !== place.type) break;
       if (next.type === 'plain' && place.type === 'plain')
         if (next.offset !== place.offset + clusters * 2 ** clusterBits) break;
@@ -88,20 +88,21 @@ async function readTable(source: ByteSource, offset: number, entries: number): P
   return new DataView(bytes.buffer);
 }
 
-/** Bits 9 to 55 of an entry. Split in two halves, since they do not fit JavaScript's 32-bit operators. */
-function plainOffset(table: DataView, index: number): number {
-  const high = table.getUint32(index * ENTRY_BYTES) & OFFSET_HIGH;
-  const low = (table.getUint32(index * ENTRY_BYTES + 4) & OFFSET_LOW) >>> 0;
+/** Bits 9 to 55 of the entry at `at`. Split in two halves, since they do not fit JavaScript's 32-bit operators. */
+export function plainOffset(table: DataView, at: number): number {
+  const high = table.getUint32(at) & OFFSET_HIGH;
+  const low = (table.getUint32(at + 4) & OFFSET_LOW) >>> 0;
   return high * 2 ** 32 + low;
 }
 
-function placeOf(table: DataView, index: number, clusterBits: number): ClusterPlace {
-  const high = table.getUint32(index * ENTRY_BYTES);
-  const low = table.getUint32(index * ENTRY_BYTES + 4);
+/** What the entry at `at` of a level 2 table says. In extended ones the bitmap that follows tells of zeros, part by part. */
+export function placeOf(table: DataView, at: number, clusterBits: number, extended: boolean): ClusterPlace {
+  const high = table.getUint32(at);
+  const low = table.getUint32(at + 4);
   if ((high & 0x40000000) !== 0) return deflatedPlace(high, low, clusterBits);
   // Version 2 has no zero flag; there the bit is reserved and 0.
-  if ((low & 1) !== 0) return ZEROS;
-  const offset = plainOffset(table, index);
+  if (!extended && (low & 1) !== 0) return ZEROS;
+  const offset = plainOffset(table, at);
   return offset === 0 ? ABSENT : { type: 'plain', offset };
 }
 

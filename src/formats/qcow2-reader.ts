@@ -2,13 +2,13 @@
 import { promisify } from 'node:util';
 import { inflateRaw } from 'node:zlib';
 import type { ByteSource } from '../model/bytes.ts';
+import type { DiskFormat } from '../model/disk-format.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
-import { foreignFormat } from './disk-magic.ts';
 import type { DiskSource } from './disk-source.ts';
 import { DamagedDisk, rawDisk, readPadded } from './disk-source.ts';
 import type { DiskProblem } from './qcow2-header.ts';
-import { isQcow2, readQcow2Header } from './qcow2-header.ts';
+import { readQcow2Header } from './qcow2-header.ts';
 import type { ClusterPlace, Qcow2Layer } from './qcow2-layer.ts';
 import { openQcow2Layer } from './qcow2-layer.ts';
 
@@ -17,23 +17,29 @@ const CLUSTERS_AT_ONCE = 64;
 
 const inflate = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflateRaw);
 
+/** A file of a disk, and what it is known to be. */
+export interface OpenedFile {
+  readonly source: ByteSource;
+  readonly format: DiskFormat;
+}
+
 /**
- * Opens a chain of layers, lowest first. The lowest is read as raw when it starts as no format does that we know. Images
- * that need another reader (other formats, zstd, extended entries, encryption) are `unsupported`; those that reach for
- * files that are not in the chain are `unusable`.
+ * Opens a chain of layers, lowest first. Nothing is guessed: what each is has been found or stated before. Images that need
+ * another reader (other formats, zstd, extended entries) are `unsupported`; those that reach for files that are not in the
+ * chain are `unusable`.
  */
-export async function openDisk(layers: readonly ByteSource[]): Promise<Result<DiskSource, DiskProblem>> {
+export async function openDisk(layers: readonly OpenedFile[]): Promise<Result<DiskSource, DiskProblem>> {
   let disk: DiskSource | null = null;
-  for (const source of layers) {
-    if (!(await isQcow2(source))) {
+  for (const { source, format } of layers) {
+    if (format !== 'qcow2') {
       if (disk !== null) return fail({ reason: 'unusable', problem: 'a layer that is no qcow2 image' });
-      const format = await foreignFormat(source);
-      if (format !== null) return fail({ reason: 'unsupported', problem: `the format ${format}` });
+      if (format !== 'raw') return fail({ reason: 'unsupported', problem: `the format ${format}` });
       disk = rawDisk(source);
       continue;
     }
     const header = await readQcow2Header(source);
     if (!header.ok) return header;
+    if (header.value.unread !== null) return fail({ reason: 'unsupported', problem: header.value.unread });
     if (header.value.hasBacking && disk === null)
       // Following it would read a file that nobody declared.
       return fail({ reason: 'unusable', problem: 'a backing file, which is no part of it' });

@@ -28,7 +28,7 @@ export const NO_GRAINS: VmdkGrains = {
 /** Opens an image; what cannot be read as one with our grains holds none. */
 export async function openVmdkGrains(source: ByteSource): Promise<VmdkGrains> {
   const map = await readVmdkMap(source);
-  if (!map.ok || map.value.grainSectors !== GRAIN_SECTORS) return NO_GRAINS;
+  if (!map.ok || !map.value.isCompressed || map.value.grainSectors !== GRAIN_SECTORS) return NO_GRAINS;
   const { perTable, tableCount, capacitySectors, table: readTable } = map.value;
   let table: { readonly index: number; readonly sectors: Uint32Array | null } | null = null;
   let window = { offset: 0, bytes: Buffer.alloc(0) };

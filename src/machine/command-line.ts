@@ -1,12 +1,13 @@
 /** QEMU's command line out of a machine's shape: pure and stable, every block node explicit, so that no path is baked into an image. */
-import type { Disk, DiskInterface, DiskLayer, Firmware, MachineShape, Wiring } from './shape.ts';
+import type { DiskFile, DiskWindow } from '../model/disk-format.ts';
+import type { Disk, DiskInterface, Firmware, MachineShape, Wiring } from './shape.ts';
 
 export const QEMU = 'qemu-system-x86_64';
 
 /** What a guest finds at the other end of its network: this host's loopback. */
 export const HOST_ADDRESS = '10.0.2.2';
 
-export type Json = { readonly [key: string]: string | boolean | Json };
+export type Json = { readonly [key: string]: string | number | boolean | null | Json };
 
 /** Arguments for `qemu-system-x86_64`, in a fixed order; `extraArgs` come last. */
 export function commandLine(shape: MachineShape, wiring: Wiring): readonly string[] {
@@ -50,27 +51,40 @@ export function commandLine(shape: MachineShape, wiring: Wiring): readonly strin
 }
 
 /**
- * The layers of a disk as one nested block node, for `-blockdev` and, after `json:`, as a file name for qemu-img.
- * Backing files are named here and nowhere else: a layer itself does not know where its parent lies.
+ * The layers of a disk as one nested block node, for `-blockdev` and, after `json:`, as a file name for qemu-img. Driver and
+ * file are said for every node, and that there is nothing below the lowest: QEMU looks at no image to find out what it is,
+ * takes no name for a protocol, and follows nothing that an image says. Backing files are named here and nowhere else: a
+ * layer itself does not know where its parent lies.
  */
-export function layersNode(layers: readonly DiskLayer[], access: 'read' | 'write'): Json {
+export function layersNode(layers: readonly DiskFile[], access: 'read' | 'write'): Json {
   const top = layers.at(-1);
   if (!top) throw new Error('a disk needs at least one layer');
   const below = layers.slice(0, -1);
   const writable = access === 'write';
+  const file = fileOfDisk(top, writable);
   return {
     driver: top.format,
     'read-only': !writable,
     ...(writable ? { discard: 'unmap', 'detect-zeroes': 'unmap' } : {}),
-    // Not said to be writable: it follows the layer, which becomes read-only for good under a snapshot. QEMU would open it
-    // anew later, by a path that it may have been moved away from.
-    file: {
-      driver: 'file',
-      filename: top.path,
-      ...(writable ? { discard: 'unmap' } : { 'read-only': true }),
-    },
-    ...(top.format === 'qcow2' && below.length > 0 ? { backing: layersNode(below, 'read') } : {}),
+    ...(top.format === 'raw' && top.window ? { offset: top.window.offset, size: top.window.sizeBytes } : {}),
+    file: top.format !== 'raw' && top.window ? windowNode(file, top.window) : file,
+    ...(HAS_BACKING.has(top.format) ? { backing: below.length > 0 ? layersNode(below, 'read') : null } : {}),
   };
+}
+
+/** Drivers that would follow the name of another image in this one. */
+const HAS_BACKING: ReadonlySet<string> = new Set(['qcow2', 'vmdk']);
+
+/**
+ * Not said to be writable: it follows the layer, which becomes read-only for good under a snapshot. QEMU would open it
+ * anew later, by a path that it may have been moved away from.
+ */
+function fileOfDisk({ path }: DiskFile, writable: boolean): Json {
+  return { driver: 'file', filename: path, ...(writable ? { discard: 'unmap' } : { 'read-only': true }) };
+}
+
+function windowNode(file: Json, { offset, sizeBytes }: DiskWindow): Json {
+  return { driver: 'raw', 'read-only': true, offset, size: sizeBytes, file };
 }
 
 function machineProperty(shape: MachineShape): string {

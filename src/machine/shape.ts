@@ -1,9 +1,9 @@
 /** What a virtual machine is made of: everything that QEMU's command line is derived from. */
+import type { DiskFile } from '../model/disk-format.ts';
 
 /** One file of a disk. Layers above the lowest hold only what was written to them. */
-export interface DiskLayer {
-  /** Absolute. */
-  readonly path: string;
+export interface DiskLayer extends DiskFile {
+  /** What a machine reads and writes as it is. */
   readonly format: 'qcow2' | 'raw';
 }
 

@@ -1,4 +1,5 @@
 /** The Plan: a pipeline after validation, acyclic, with every value resolved that does not depend on what a stage will produce. */
+import type { DiskContainer } from './disk-format.ts';
 import type { PipelineFailure } from './failure-pipeline.ts';
 import type { JsonObject } from './json.ts';
 import type { Location } from './location.ts';
@@ -33,6 +34,8 @@ export interface PlannedOutput {
   readonly name: string;
   /** Relative to the workspace and, when placed, to the directory of the pipeline file; `/` separated, normalised, never escaping. */
   readonly path: string;
+  /** What it is, where its kind makes a disk. */
+  readonly format?: DiskContainer;
 }
 
 export interface PlannedTool {
@@ -78,6 +81,8 @@ export interface PlannedAction {
   readonly discovers: boolean;
   /** The kind replaces options by what `bake.lock` remembers before the fingerprint is taken. */
   readonly pins: boolean;
+  /** What artifacts that options name are, as the kinds that make them say: format by action and output, as in `action\noutput`. Absent when nothing is known. */
+  readonly formats?: { readonly [ref: string]: DiskContainer };
   /** Patterns of checkout files that the stage declares, in order (`!` excludes), relative to the pipeline file. */
   readonly inputs: readonly string[];
   readonly outputs: readonly PlannedOutput[];

@@ -34,7 +34,7 @@ export function describeKind(kind: StageKind): KindDescription {
     summary: kind.summary,
     description: kind.description,
     options: optionsOf(kind.options, ''),
-    outputs: Object.entries(outputs).map(([name, output]) => ({ name, ...output })),
+    outputs: Object.entries(outputs).map(([name, { path, description }]) => ({ name, path, description })),
     tools: options === null ? [] : kind.tools(options).map((tool) => tool.name),
     example: kind.example,
   };

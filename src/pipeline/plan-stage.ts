@@ -74,7 +74,7 @@ export function planCell(
     action: {
       ...actionHead(stage, cell, kind, options),
       ...actionFields(values),
-      outputs: outputs.map(({ name, path }) => ({ name, path })),
+      outputs: outputs.map(({ span: _, ...output }) => output),
       env,
       tools: plannedTools(kind.tools(options), declaredTools),
       location: source.locate(stage.nameSpan),
@@ -285,9 +285,10 @@ function nameOutputs(
   around: Surroundings,
 ): readonly (PlannedOutput & { readonly span: Span })[] | null {
   if (stage.kind === 'run') return [...given.values()];
-  const own = Object.entries(kind.outputs(options)).map(([name, { path }]) => ({
+  const own = Object.entries(kind.outputs(options)).map(([name, { path, format }]) => ({
     name,
     path,
+    ...(format === undefined ? {} : { format }),
     span: stage.nameSpan,
   }));
   const known = own.map((output) => output.name);
@@ -297,5 +298,5 @@ function nameOutputs(
     const location = around.source.locate(keySpan);
     around.problems.add({ code: 'unknown-output', location, stage: cell.name, output, known, suggestion });
   }
-  return unknown.length > 0 ? null : own.map((output) => given.get(output.name) ?? output);
+  return unknown.length > 0 ? null : own.map((output) => ({ ...output, ...given.get(output.name) }));
 }

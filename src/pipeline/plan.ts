@@ -9,6 +9,7 @@ import { type Kinds, kindsOf } from '../stages/index.ts';
 import type { StageKind } from '../stages/kind.ts';
 import { checkOutputs } from './check-outputs.ts';
 import { STAGE_FIELDS } from './fields.ts';
+import { withFormats } from './formats.ts';
 import { type Cell, expandMatrix } from './matrix.ts';
 import { orderOf } from './order.ts';
 import { parseTree } from './parse.ts';
@@ -31,7 +32,7 @@ export function planPipeline(
   const planned = planStages(given, settings, kinds);
   if (!planned.ok) return planned;
   const { stages, ...rest } = planned.value;
-  return ok({ ...rest, actions: expandSteps(stages, kinds.find) });
+  return ok({ ...rest, actions: withFormats(expandSteps(stages, kinds.find)) });
 }
 
 /** A plan whose stages are whole: those that are chains of steps are one action each. */

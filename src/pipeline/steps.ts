@@ -97,7 +97,10 @@ function outputsOf(
   options: OptionValues,
   isLast: boolean,
 ): PlannedAction['outputs'] {
-  const own = Object.entries(kind.outputs(options)).map(([name, { path }]) => ({ name, path }));
+  const own = Object.entries(kind.outputs(options)).map(([name, { description: _, ...output }]) => ({
+    name,
+    ...output,
+  }));
   if (!isLast) return own;
   const names = (outputs: PlannedAction['outputs']) => outputs.map(({ name }) => name).sort(byCodeUnit);
   if (names(own).join() === names(stage.outputs).join()) return stage.outputs;

@@ -1,14 +1,15 @@
 /** The kind `disk-convert`: a disk in another format, by qemu-img, with everything random in the result taken from its content. */
 import { z } from 'zod';
 import { withIdentity, withoutIdentity } from '../formats/disk-identity.ts';
+import { convertDisk } from '../machine/disk-image.ts';
 import { hexOf } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
 import { ok } from '../model/result.ts';
-import { checkSelfContained, imageName } from './images/open-disk.ts';
+import { describeDisk } from './images/open-disk.ts';
 import type { StageContext } from './kind.ts';
 import { defineStage } from './kind.ts';
-import { artifact } from './options.ts';
+import { artifact, diskFormat } from './options.ts';
 
 const FORMATS = ['qcow2', 'raw', 'vhdx', 'vdi', 'vmdk'] as const;
 
@@ -22,7 +23,8 @@ const FORMAT_OPTIONS: Readonly<Record<(typeof FORMATS)[number], string | null>> 
 };
 
 const options = z.strictObject({
-  disk: artifact().describe('The disk: any format that qemu-img reads, also in layers'),
+  disk: artifact().describe('The disk: qcow2 (also in layers), raw, VMDK, VDI, VHDX or VHD, in one file'),
+  disk_format: diskFormat(),
   format: z
     .enum(FORMATS)
     .describe(
@@ -33,7 +35,7 @@ const options = z.strictObject({
 
 export const diskConvertStage = defineStage({
   name: 'disk-convert',
-  version: 1,
+  version: 2,
   summary: 'Convert a disk to qcow2, raw, vhdx, vdi or vmdk',
   description: `The result is one file without layers. The same disk gives the same bytes with the same qemu-img: the identifiers that it
 draws at random (UUIDs of VDI, GUIDs of VHDX, the content ID of VMDK) are taken from the content instead.`,
@@ -49,7 +51,11 @@ stages:
 `,
   options,
   outputs: ({ format }) => ({
-    disk: { path: `disk.${format === 'raw' ? 'img' : format}`, description: 'The disk in the other format' },
+    disk: {
+      path: `disk.${format === 'raw' ? 'img' : format}`,
+      description: 'The disk in the other format',
+      format,
+    },
   }),
   tools: () => [{ name: 'qemu-img' }],
   check: ({ format, compress }) =>
@@ -58,20 +64,19 @@ stages:
       : [],
   async run(given, context) {
     const disk = context.input(given.disk);
-    const contained = await checkSelfContained(context, disk);
-    if (!contained.ok) return contained;
+    const described = await describeDisk(context.host, disk, {
+      format: given.disk_format,
+      option: 'disk_format',
+    });
+    if (!described.ok) return described;
     const to = context.output('disk');
-    const formatOptions = FORMAT_OPTIONS[given.format];
-    const args = [
-      'convert',
-      ...['-O', given.format],
-      ...(given.compress ? ['-c'] : []),
-      ...(formatOptions === null ? [] : ['-o', formatOptions]),
-      imageName(disk.layers),
-      to,
-    ];
     context.progress('converting');
-    const converted = await context.exec('qemu-img', args);
+    const converted = await convertDisk(context, described.value, to, {
+      format: given.format,
+      settings: FORMAT_OPTIONS[given.format],
+      compress: given.compress,
+      onProgress: (fraction) => context.progress('converting', fraction),
+    });
     if (!converted.ok) return converted;
     const named = await nameByContent(context, given.format, to);
     return named.ok ? ok({}) : named;

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { Host } from '../host/host.ts';
 import type { Content } from '../model/artifact.ts';
+import type { DiskContainer } from '../model/disk-format.ts';
 import type { Failure } from '../model/failure.ts';
 import type { JsonValue } from '../model/json.ts';
 import type { ArtifactRef, Template } from '../model/plan.ts';
@@ -45,6 +46,8 @@ export interface StagedInput {
   readonly content: Content;
   /** Absolute paths of all layers, lowest first; one element for a plain file. */
   readonly layers: readonly string[];
+  /** What it is as a disk, as the kind that made it says; absent where nobody says it. Whatever a guest wrote does not change it. */
+  readonly format?: DiskContainer;
 }
 
 /** An output of an earlier run of the same work. */
@@ -212,7 +215,12 @@ export interface StageKind<Schema extends z.ZodType = z.ZodType> {
   readonly options: Schema;
   /** Outputs by name with their default paths and a sentence each; a pipeline's `outputs` may move them. */
   outputs(options: z.output<Schema>): {
-    readonly [name: string]: { readonly path: string; readonly description: string };
+    readonly [name: string]: {
+      readonly path: string;
+      readonly description: string;
+      /** What it is, for an output that is a disk: nobody has to guess it from what a guest has written. */
+      readonly format?: DiskContainer;
+    };
   };
   /** Tools whose versions enter the fingerprint. */
   tools(options: z.output<Schema>): readonly Tool[];

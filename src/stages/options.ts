@@ -1,5 +1,6 @@
 /** Option types that every kind's schema may use: artifacts, text with references, sizes, durations. */
 import { z } from 'zod';
+import { DISK_FORMATS } from '../model/disk-format.ts';
 import type { ArtifactOption, TextOption } from './kind.ts';
 
 /** An output of another stage (`${{ stages.x.outputs.y }}`), or the path of a file beside the pipeline. */
@@ -21,6 +22,16 @@ export function text() {
       { error: 'expected text' },
     )
     .meta({ bake: 'text' });
+}
+
+/** What a disk is, where nobody else knows: neither the stage that made it nor, beyond doubt, the file itself. */
+export function diskFormat() {
+  return z
+    .enum(DISK_FORMATS)
+    .optional()
+    .describe(
+      'What the disk is: `qcow2`, `raw`, `vmdk`, `vdi`, `vhdx` or `vpc` (VHD). A stage that makes a disk says it; a file is looked at, and one that could be two things is refused until it is said here',
+    );
 }
 
 const SIZE = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB|K|M|G|T)?$/;

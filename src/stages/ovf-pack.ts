@@ -1,5 +1,6 @@
 /** The kind `ovf-pack`: disks and facts about a product become an appliance that VMware and VirtualBox import. */
 import { createHash } from 'node:crypto';
+import { article } from '../formats/disk-magic.ts';
 import { manifestText } from '../formats/manifest.ts';
 import { type OvaDisk, writeOva } from '../formats/ova.ts';
 import type { OvfDisk } from '../formats/ovf.ts';
@@ -9,6 +10,7 @@ import { hexOf } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
+import { describeDisk } from './images/open-disk.ts';
 import { checkOvfOptions, ovfOptions, ovfPackage, packageBaseName } from './images/ovf-options.ts';
 import { unlessStopped } from './images/unless-stopped.ts';
 import type { StageContext, StagedInput } from './kind.ts';
@@ -21,7 +23,7 @@ interface PackedDisk extends OvfDisk {
 
 export const ovfPackStage = defineStage({
   name: 'ovf-pack',
-  version: 1,
+  version: 2,
   summary: 'Pack disks into an importable appliance: OVF descriptor, SHA256 manifest, OVA',
   description: `The same disks and options give the same bytes. The OVA is an uncompressed tar: descriptor, manifest, disks, in this
 order, with names derived from \`name\` or the product's name.
@@ -42,7 +44,7 @@ stages:
   options: ovfOptions,
   outputs: ({ formats }) => ({
     ...(formats.includes('ova')
-      ? { ova: { path: 'appliance.ova', description: 'The appliance in one file' } }
+      ? { ova: { path: 'appliance.ova', description: 'The appliance in one file', format: 'ova' as const } }
       : {}),
     ...(formats.includes('ovf')
       ? { ovf: { path: 'appliance', description: 'A directory with descriptor, manifest and disks' } }
@@ -85,9 +87,13 @@ async function packedDisk(
 ): Promise<Result<PackedDisk, Failure>> {
   const { path, content } = input;
   if (content.type !== 'file') return fail(notForOva('not one file'));
+  const { format = 'vmdk' } = input;
+  if (format !== 'vmdk') return fail(notForOva(`${article(format)} image`));
   const head = await context.host.files.withReader(path, readVmdkHead);
   if (!head.ok) return head;
   if (!head.value.ok) return fail(notForOva(head.value.failure));
+  const whole = await describeDisk(context.host, input, { format: 'vmdk', option: null });
+  if (!whole.ok) return whole;
   return ok({
     href,
     path,

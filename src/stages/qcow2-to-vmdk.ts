@@ -16,10 +16,11 @@ import {
   type StagedInput,
   type StageReturn,
 } from './kind.ts';
-import { artifact } from './options.ts';
+import { artifact, diskFormat } from './options.ts';
 
 const options = z.strictObject({
-  disk: artifact().describe('The disk: qcow2 (also in layers), raw, or what else qemu-img can read'),
+  disk: artifact().describe('The disk: qcow2 (also in layers), raw, VMDK, VDI, VHDX or VHD, in one file'),
+  format: diskFormat(),
   adapter: z
     .enum(ADAPTER_TYPES, {
       error: ({ input }) =>
@@ -44,7 +45,7 @@ const options = z.strictObject({
 
 export const qcow2ToVmdkStage = defineStage({
   name: 'qcow2-to-vmdk',
-  version: 1,
+  version: 2,
   summary: 'Convert a disk to the stream-optimized VMDK that OVF appliances carry',
   description: `The same disk gives the same bytes, on every host with the same zlib: the content ID comes from the content, and
 nothing in the file depends on time, paths or the number of processors. The image ends right after its footer, as VMware's
@@ -61,31 +62,37 @@ stages:
       disk: disk.qcow2
 `,
   options,
-  outputs: () => ({ vmdk: { path: 'disk.vmdk', description: 'The stream-optimized VMDK' } }),
+  outputs: () => ({
+    vmdk: { path: 'disk.vmdk', description: 'The stream-optimized VMDK', format: 'vmdk' as const },
+  }),
   // Another zlib may find other, equally right bytes for the same grain.
   tools: () => [{ name: 'node:zlib' }],
   run: (given, context) =>
-    withDisk<StageReturn>(context, context.input(given.disk), (disk) =>
-      withEarlier(context, given.disk, async (grains, touched) => {
-        const compressor = reusingCompressor(zlibCompressor(given.compression), grains);
-        const written = await context.host.files.withWriter(context.output('vmdk'), (sink) =>
-          writeVmdkStream(disk, sink, {
-            adapter: given.adapter,
-            toolsVersion: given.tools_version,
-            compressor,
-            earlier: touched === null ? null : { grains, touched },
-            onProgress: (fraction) => context.progress('compressing', fraction),
-            signal: context.signal,
-          }),
-        );
-        if (!written.ok) return written satisfies { failure: Failure };
-        const { capacityBytes, grains: count, untouched, sizeBytes } = written.value;
-        context.log(`${count} grains of a disk of ${capacityBytes} bytes became ${sizeBytes} bytes`);
-        const reused = untouched + compressor.reused();
-        if (reused > 0) context.log(`${reused} of them are as they were last time`);
-        if (untouched > 0) context.log(`${untouched} of these no layer has touched since`);
-        return ok({});
-      }),
+    withDisk<StageReturn>(
+      context,
+      context.input(given.disk),
+      { format: given.format, option: 'format' },
+      (disk) =>
+        withEarlier(context, given.disk, async (grains, touched) => {
+          const compressor = reusingCompressor(zlibCompressor(given.compression), grains);
+          const written = await context.host.files.withWriter(context.output('vmdk'), (sink) =>
+            writeVmdkStream(disk, sink, {
+              adapter: given.adapter,
+              toolsVersion: given.tools_version,
+              compressor,
+              earlier: touched === null ? null : { grains, touched },
+              onProgress: (fraction) => context.progress('compressing', fraction),
+              signal: context.signal,
+            }),
+          );
+          if (!written.ok) return written satisfies { failure: Failure };
+          const { capacityBytes, grains: count, untouched, sizeBytes } = written.value;
+          context.log(`${count} grains of a disk of ${capacityBytes} bytes became ${sizeBytes} bytes`);
+          const reused = untouched + compressor.reused();
+          if (reused > 0) context.log(`${reused} of them are as they were last time`);
+          if (untouched > 0) context.log(`${untouched} of these no layer has touched since`);
+          return ok({});
+        }),
     ),
 });
 

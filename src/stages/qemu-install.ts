@@ -159,7 +159,7 @@ stages:
 `,
   options,
   outputs: ({ firmware }) => ({
-    disk: { path: 'disk.qcow2', description: 'The installed disk, a qcow2 image' },
+    disk: { path: 'disk.qcow2', description: 'The installed disk, a qcow2 image', format: 'qcow2' as const },
     ...(firmware === 'uefi'
       ? { efivars: { path: 'efivars.fd', description: 'The UEFI variables that belong to the disk' } }
       : {}),

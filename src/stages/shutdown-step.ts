@@ -1,9 +1,9 @@
 /** The last step of a provisioning stage: the machine is tidied up and powers off, and what it wrote becomes the last layer. */
 import { z } from 'zod';
-import { diskLayer, flatten } from '../machine/disk-image.ts';
-import type { DiskLayer } from '../machine/shape.ts';
+import { convertDisk } from '../machine/disk-image.ts';
 import type { Failure } from '../model/failure.ts';
 import { ok, type Result } from '../model/result.ts';
+import { describeDisk, NO_STATEMENT } from './images/open-disk.ts';
 import { defineStage, type StageContext, type StageReturn } from './kind.ts';
 import { farewellScript, GENERALIZE_SCRIPT } from './machine/farewell.ts';
 import { shutDown } from './machine/guest.ts';
@@ -69,13 +69,11 @@ async function leaveDisk(
     return left.ok ? ok({ layered: { disk: below } }) : left;
   }
   context.progress('writing the disk');
-  const layers: DiskLayer[] = [];
-  for (const path of [...below.layers, top.path]) {
-    const layer = await diskLayer(context.host, path);
-    if (!layer.ok) return layer;
-    layers.push(layer.value);
-  }
-  const flat = await flatten(context, layers, context.output('disk'), {
+  const layers = [...below.layers, top.path];
+  const disk = await describeDisk(context.host, { path: top.path, layers, format: 'qcow2' }, NO_STATEMENT);
+  if (!disk.ok) return disk;
+  const flat = await convertDisk(context, disk.value, context.output('disk'), {
+    format: 'qcow2',
     onProgress: (fraction) => context.progress('writing the disk', fraction),
   });
   return flat.ok ? ok({}) : flat;

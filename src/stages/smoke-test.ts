@@ -1,5 +1,6 @@
 /** The kind `smoke-test`: boots a disk on an overlay that is thrown away, and proves what is asserted of the running system. */
 import { z } from 'zod';
+import { DISK_FORMATS } from '../model/disk-format.ts';
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { throwAwayDisk } from './images/bootable-disk.ts';
@@ -13,8 +14,14 @@ import { type Check, checkGuest } from './smoke/checks.ts';
 
 const options = z.strictObject({
   disk: artifact().describe(
-    'The disk to test, which stays as it is: qcow2 (also in layers), raw, VMDK, an OVA (its first disk), or what else qemu-img reads',
+    'The disk to test, which stays as it is: qcow2 (also in layers), raw, VMDK, VDI, VHDX, VHD, or an OVA (its first disk)',
   ),
+  format: z
+    .enum([...DISK_FORMATS, 'ova'])
+    .optional()
+    .describe(
+      'What the disk is, `ova` for an appliance. A stage that makes a disk says it; a file is looked at, and one that could be two things is refused until it is said here',
+    ),
   efivars: artifact()
     .optional()
     .describe('With `firmware: uefi`: the variables that belong to the disk; a copy is used'),
@@ -35,7 +42,7 @@ const SETTLE = '[ ! -d /run/systemd/system ] || systemctl is-system-running --wa
 
 export const smokeTestStage = defineStage({
   name: 'smoke-test',
-  version: 1,
+  version: 2,
   summary: 'Boot a disk or appliance, prove what is asserted of the running system, throw the changes away',
   description: `The disk boots from cold on an overlay, so it proves what a user of the image gets, and is not changed. bake logs in, waits until
 systemd has started everything, and looks at every assertion; those that do not hold are told all at once. Whatever is asserted, the system
@@ -76,7 +83,7 @@ stages:
       : []),
   ],
   async run(given, context) {
-    const layers = await throwAwayDisk(context, context.input(given.disk));
+    const layers = await throwAwayDisk(context, context.input(given.disk), given.format);
     if (!layers.ok) return layers;
     const login = await loginOf(context, given.ssh);
     if (!login.ok) return login;

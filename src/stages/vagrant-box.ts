@@ -1,5 +1,6 @@
 /** The kind `vagrant-box`: disks as a box that `vagrant box add` takes, for libvirt or VirtualBox. */
 import { z } from 'zod';
+import { article } from '../formats/disk-magic.ts';
 import { gzipSink } from '../formats/gzip-sink.ts';
 import { bytesSource } from '../formats/memory-bytes.ts';
 import { ovfText } from '../formats/ovf.ts';
@@ -18,6 +19,7 @@ import { hexOf } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
+import { describeDisk } from './images/open-disk.ts';
 import { ovfOptions, ovfPackage } from './images/ovf-options.ts';
 import { unlessStopped } from './images/unless-stopped.ts';
 import type { StageContext, StagedInput } from './kind.ts';
@@ -62,7 +64,7 @@ interface Disk {
 
 export const vagrantBoxStage = defineStage({
   name: 'vagrant-box',
-  version: 1,
+  version: 2,
   summary: 'Pack disks as a Vagrant box for libvirt or VirtualBox',
   description: `The same disks and options give the same bytes: fixed dates, no names of users, gzip in pieces whose size does not depend
 on the number of processors.
@@ -128,15 +130,21 @@ stages:
 async function boxDisk(
   given: Options,
   context: StageContext,
-  { path, content }: StagedInput,
+  input: StagedInput,
   index: number,
   count: number,
 ): Promise<Result<Disk, Failure>> {
+  const { path, content } = input;
   if (content.type !== 'file') return fail(wrongDisk(given, 'not one file'));
+  const wanted = given.provider === 'libvirt' ? 'qcow2' : 'vmdk';
+  const { format = wanted } = input;
+  if (format !== wanted) return fail(wrongDisk(given, `${article(format)} image`));
   const read = given.provider === 'libvirt' ? qcow2Capacity : readVmdkHead;
   const head = await context.host.files.withReader(path, read);
   if (!head.ok) return head;
   if (!head.value.ok) return fail(wrongDisk(given, head.value.failure));
+  const whole = await describeDisk(context.host, input, { format: wanted, option: null });
+  if (!whole.ok) return whole;
   return ok({
     name: given.provider === 'libvirt' ? libvirtDiskName(index, count) : `box-disk${index + 1}.vmdk`,
     path,

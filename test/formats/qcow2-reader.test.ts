@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DamagedDisk, type DiskSource } from '../../src/formats/disk-source.ts';
 import { bytesSource } from '../../src/formats/memory-bytes.ts';
-import { openDisk } from '../../src/formats/qcow2-reader.ts';
+import { type OpenedFile, openDisk } from '../../src/formats/qcow2-reader.ts';
 import { noise, rawImage } from '../support/disks.ts';
 
 const MIB = 2 ** 20;
@@ -28,14 +28,22 @@ function qemuIo(image: string, ...commands: readonly string[]): void {
   execFileSync('qemu-io', [...commands.flatMap((command) => ['-c', command]), image], { stdio: 'pipe' });
 }
 
+/** The layers, lowest first; only what is called so is raw. */
+function layersAt(...paths: readonly string[]): readonly OpenedFile[] {
+  return paths.map((path) => ({
+    source: bytesSource(readFileSync(path)),
+    format: path.endsWith('.raw') ? ('raw' as const) : ('qcow2' as const),
+  }));
+}
+
 async function opened(...paths: readonly string[]): Promise<DiskSource> {
-  const disk = await openDisk(paths.map((path) => bytesSource(readFileSync(path))));
+  const disk = await openDisk(layersAt(...paths));
   if (!disk.ok) throw new Error(disk.failure.problem);
   return disk.value;
 }
 
 async function problemOf(path: string) {
-  const disk = await openDisk([bytesSource(readFileSync(path))]);
+  const disk = await openDisk(layersAt(path));
   return disk.ok ? null : disk.failure;
 }
 
@@ -154,12 +162,8 @@ describe('what the reader leaves to others', () => {
   };
 
   it.each([
-    ['zstd', 'qcow2', ['-o', 'compression_type=zstd'], 'compression type 1'],
-    ['extended entries', 'qcow2', ['-o', 'extended_l2=on,cluster_size=128k'], 'incompatible features 0x10'],
-    ['vmdk', 'vmdk', [], 'the format vmdk'],
-    ['vdi', 'vdi', [], 'the format vdi'],
-    ['vhdx', 'vhdx', [], 'the format vhdx'],
-    ['qed', 'qed', [], 'the format qed'],
+    ['zstd', 'qcow2', ['-o', 'compression_type=zstd'], 'compression with zstd'],
+    ['extended entries', 'qcow2', ['-o', 'extended_l2=on,cluster_size=128k'], 'extended entries'],
   ])('%s is unsupported', async (name, format, options, problem) => {
     expect(await problemOf(create(`no-${name}`, format, options))).toEqual({
       reason: 'unsupported',
@@ -200,7 +204,7 @@ describe('what the reader leaves to others', () => {
       ) & 0x3fffffffffffffn,
     );
     bytes.fill(0xff, cluster, cluster + 200);
-    const disk = await openDisk([bytesSource(bytes)]);
+    const disk = await openDisk([{ source: bytesSource(bytes), format: 'qcow2' }]);
     if (!disk.ok) throw new Error(disk.failure.problem);
     await expect(disk.value.read(new Uint8Array(10), 0)).rejects.toThrow(DamagedDisk);
   });

@@ -49,7 +49,7 @@ test('the command line of an installation', () => {
       "-rtc",
       "base=utc",
       "-blockdev",
-      "{"driver":"qcow2","read-only":false,"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","filename":"/w/disk.qcow2","discard":"unmap"},"node-name":"disk0","cache":{"direct":false,"no-flush":true}}",
+      "{"driver":"qcow2","read-only":false,"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","filename":"/w/disk.qcow2","discard":"unmap"},"backing":null,"node-name":"disk0","cache":{"direct":false,"no-flush":true}}",
       "-device",
       "virtio-blk-pci,drive=disk0,bootindex=1",
       "-blockdev",

@@ -270,8 +270,12 @@ describe('disk-convert', () => {
   });
 
   it('tells of an image that is torn, with what qemu-img says', async () => {
-    const torn = at('torn.vhdx');
-    writeFileSync(torn, Buffer.concat([Buffer.from('vhdxfile'), Buffer.alloc(4 * MIB)]));
+    const torn = at('torn.vmdk');
+    qemuImg('convert', '-O', 'vmdk', '-o', 'subformat=streamOptimized', raw, torn);
+    const bytes = readFileSync(torn);
+    // Amid the first grain, of which no header tells.
+    const grain = Number(bytes.readBigUInt64LE(64)) * 512;
+    writeFileSync(torn, bytes.fill(0xff, grain + 40, grain + 400));
     await using context = await stageContext({ inputs: { disk: torn } });
     const options = diskConvertStage.options.parse({ disk: { $file: 'disk' }, format: 'raw' });
     expect(await diskConvertStage.run(options, context)).toMatchObject({

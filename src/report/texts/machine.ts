@@ -206,7 +206,7 @@ export const machineTexts: Texts<MachineFailure> = {
     }),
   },
   'disk-unusable': {
-    doc: 'A disk image that was given to a machine cannot be used as one.',
+    doc: 'A disk image is not opened: it is empty, cut off, damaged or encrypted, of a format that bake does not read or that could be two things, or it names a file that is no part of it.',
     text: (failure) => ({
       summary: `${failure.path} cannot be used as a disk`,
       details: [failure.problem],

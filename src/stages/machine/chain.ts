@@ -58,12 +58,17 @@ export function nameOfArtifact(script: ArtifactOption): string {
 }
 
 function machineOf(options: ProvisionOptions, isFirst: boolean): StepDraft['options'] {
-  const { disk, efivars, ssh } = options;
+  const { disk, format, efivars, ssh } = options;
   const names = Object.keys(machineOptions) as (keyof typeof machineOptions)[];
   const machine = Object.fromEntries(names.map((name) => [name, options[name]]));
   const previous = (output: string) => ({ $artifact: { action: PREVIOUS_STEP, output } });
   const variables = isFirst || options.firmware === 'bios' ? efivars : previous('efivars');
-  const disks = { disk: isFirst ? disk : previous('disk'), efivars: variables };
+  // What the first disk is concerns the first step alone: those after it have one that bake made.
+  const disks = {
+    disk: isFirst ? disk : previous('disk'),
+    format: isFirst ? format : undefined,
+    efivars: variables,
+  };
   return { ...machine, ...disks, ssh: { ...ssh, timeout: milliseconds(ssh.timeout) } };
 }
 

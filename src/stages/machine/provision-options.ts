@@ -1,11 +1,12 @@
 /** Options that the provisioning kinds and their steps share, and the outputs of both. */
 import { z } from 'zod';
-import { artifact, duration } from '../options.ts';
+import { artifact, diskFormat, duration } from '../options.ts';
 import { hardwareOptions, sshOptions, UNHASHED_MACHINE_OPTIONS } from './options.ts';
 
 /** Of every step: the machine, and how bake gets into it. */
 export const machineOptions = {
   disk: artifact().describe('The disk to provision (qcow2 or raw); it is only read, the result is a new one'),
+  format: diskFormat(),
   efivars: artifact()
     .optional()
     .describe('With `firmware: uefi`: the variables that belong to the disk, an output of `qemu-install`'),
@@ -71,6 +72,7 @@ export function provisionOutputs(options: { readonly firmware: 'bios' | 'uefi' }
       path: 'disk.qcow2',
       description:
         'The provisioned disk: a layer on top of the given one, a flat qcow2 image where it is placed',
+      format: 'qcow2' as const,
     },
     ...(options.firmware === 'uefi'
       ? { efivars: { path: 'efivars.fd', description: 'The UEFI variables that belong to the disk' } }

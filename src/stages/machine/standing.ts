@@ -10,16 +10,18 @@ import {
   whyUnfit,
 } from '../../machine/checkpoint.ts';
 import { HandedContext } from '../../machine/context.ts';
-import { createDisk, diskLayer, virtualSize } from '../../machine/disk-image.ts';
+import { createDisk } from '../../machine/disk-image.ts';
 import { type Machine, startMachine } from '../../machine/machine.ts';
 import type { Top } from '../../machine/overlay.ts';
 import type { Accelerator, DiskLayer } from '../../machine/shape.ts';
 import { CONNECTION_LOST } from '../../machine/ssh.ts';
 import type { SshLogin } from '../../machine/ssh-login.ts';
+import type { DiskFormat } from '../../model/disk-format.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
 import { canonicalJson } from '../../model/json.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
+import { baseDisk } from '../images/open-disk.ts';
 import type { ArtifactOption, Live, StageContext } from '../kind.ts';
 import {
   chooseAccelerator,
@@ -45,6 +47,7 @@ export type StandingContext = InputContext &
 /** What a machine at a layer is made of, as validated. */
 export interface StandingOptions extends Hardware {
   readonly disk: ArtifactOption;
+  readonly format?: DiskFormat | undefined;
   readonly efivars?: ArtifactOption | undefined;
   readonly ssh: SshOptions;
   readonly checkpoint: boolean;
@@ -350,17 +353,14 @@ async function fillSite(
   directory: string,
   layers: DiskLayer[],
 ): Promise<Result<number, Failure>> {
-  for (const path of context.input(options.disk).layers) {
-    const layer = await diskLayer(context.host, path);
-    if (!layer.ok) return layer;
-    layers.push(layer.value);
-  }
-  const sizeBytes = await virtualSize(context, layers);
-  if (!sizeBytes.ok) return sizeBytes;
+  const statement = { format: options.format, option: 'format' };
+  const disk = await baseDisk(context.host, context.input(options.disk), statement);
+  if (!disk.ok) return disk;
+  const { files, sizeBytes } = disk.value;
   const overlay = join(directory, `${FIRST_NODE}.qcow2`);
-  layers.push({ path: overlay, format: 'qcow2' });
-  const made = await createDisk(context, overlay, sizeBytes.value);
-  return made.ok ? sizeBytes : made;
+  layers.push(...files, { path: overlay, format: 'qcow2' });
+  const made = await createDisk(context, overlay, sizeBytes);
+  return made.ok ? ok(sizeBytes) : made;
 }
 
 function overlayOf({ layers }: Site): string {

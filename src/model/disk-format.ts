@@ -1,0 +1,24 @@
+/** Formats of disk images, by the names that QEMU has for them. */
+
+/** The formats that bake opens. `vpc` is VHD. */
+export const DISK_FORMATS = ['qcow2', 'raw', 'vmdk', 'vdi', 'vhdx', 'vpc'] as const;
+
+export type DiskFormat = (typeof DISK_FORMATS)[number];
+
+/** What a file may be that a disk is taken out of: an image, or an appliance that holds one. */
+export type DiskContainer = DiskFormat | 'ova';
+
+/** The part of a file in which an image lies: a member of an appliance, a fixed VHD without its footer. */
+export interface DiskWindow {
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+/** One file of a disk, as a program is told of it: nothing is left to be guessed from its content. */
+export interface DiskFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly format: DiskFormat;
+  /** Null for the whole file. */
+  readonly window?: DiskWindow | null;
+}
