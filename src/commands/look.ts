@@ -104,15 +104,15 @@ function optionsOf(action: PlannedAction, disk: string, hasVariables: boolean): 
   };
 }
 
-/** A key that the login refers to; one that is not there is noticed when it is read. */
+/** A key that the login refers to, and what QEMU is given; what is not there is noticed when it is read. */
 async function loginInputs(
   project: Project,
   action: PlannedAction,
   resultOf: (action: PlannedAction) => Promise<ActionResult | null>,
 ): Promise<Map<string, StagedInput>> {
   const { plan, session } = project;
-  const { ssh } = action.options;
-  const { files, artifacts } = referencesOf(action, ssh === undefined ? {} : { ssh });
+  const { ssh = null, extra_args = null } = action.options;
+  const { files, artifacts } = referencesOf(action, { ssh, extra_args });
   const inputs = new Map<string, StagedInput>();
   for (const file of files) {
     const path = `${plan.root}/${file}`;

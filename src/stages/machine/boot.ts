@@ -19,6 +19,7 @@ import type { Failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import type { StageContext } from '../kind.ts';
+import { type ExtraArg, extraFacts, extraWords } from './extra-args.ts';
 import type { SshOptions } from './options.ts';
 
 /** What is needed to make a machine out of options that name artifacts. */
@@ -33,7 +34,7 @@ export interface Hardware {
   readonly firmware: 'bios' | 'uefi';
   readonly disk_interface: DiskInterface;
   readonly net_device: NetDevice;
-  readonly extra_args: readonly string[];
+  readonly extra_args: readonly ExtraArg[];
   readonly accelerator: 'auto' | Accelerator;
 }
 
@@ -74,6 +75,8 @@ export async function shapeOf(
       ? ok({ type: 'bios' })
       : await prepareFirmware(context.host.files, directory, media.efivars ?? null);
   if (!firmware.ok) return firmware;
+  const extra = extraWords(hardware.extra_args, context);
+  if (!extra.ok) return extra;
   const key = media.login?.temporaryKey ?? null;
   return ok({
     machineType: hardware.machine_type,
@@ -87,22 +90,22 @@ export async function shapeOf(
     netDevice: hardware.net_device,
     credentials: key === null ? {} : keyCredentials(key),
     endsAtReboot: media.endsAtReboot ?? false,
-    extraArgs: hardware.extra_args,
+    extraArgs: extra.value,
   });
 }
 
 /** What of its hardware a guest sees, for comparing: a saved memory fits no other. */
 export async function hardwareFacts(
-  { host }: Pick<StageContext, 'host'>,
+  context: Pick<StageContext, 'host' | 'input'>,
   hardware: Hardware,
   accelerator: Accelerator,
 ): Promise<JsonObject> {
   const { memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device } = hardware;
   return {
     ...{ memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device },
-    extra_args: [...hardware.extra_args],
+    extra_args: extraFacts(hardware.extra_args, context),
     accelerator,
-    processor: accelerator === 'kvm' ? await processorDigest(host) : null,
+    processor: accelerator === 'kvm' ? await processorDigest(context.host) : null,
   };
 }
 

@@ -1,6 +1,7 @@
 /** Options that all kinds with a virtual machine share: its hardware, the login, how it is shut down. */
 import { z } from 'zod';
 import { artifact, duration, size } from '../options.ts';
+import { extraArgs } from './extra-args.ts';
 
 /** The path of a file or directory beside the pipeline, as text: for kinds that look into what it names. */
 export function checkoutPath() {
@@ -46,10 +47,11 @@ export const hardwareOptions = {
     .enum(['virtio-net-pci', 'e1000', 'e1000e', 'rtl8139', 'vmxnet3'])
     .prefault('virtio-net-pci')
     .describe('Network card'),
-  extra_args: z
-    .array(z.string())
+  extra_args: extraArgs()
     .prefault([])
-    .describe("Appended to QEMU's command line as they are; nothing of what bake gives is replaced"),
+    .describe(
+      "Appended to QEMU's command line; nothing of what bake gives is replaced. What they read is a file beside the pipeline or an output of another stage, options that reach further are refused",
+    ),
   accelerator: z
     .enum(['auto', 'kvm', 'tcg'])
     .prefault('auto')
