@@ -15,7 +15,7 @@ export function localBlobs(store: Store, soundness: Soundness): BlobStore {
     pathOf: (digest) => store.locate(digest).path,
     put: (bytes) => putSmall(store, bytes),
     get: (digest) => soundness.readSmall(digest),
-    adopt: (path) => adoptPath(store, soundness, path),
+    adopt: (path, options = { keep: false }) => adoptPath(store, soundness, path, options),
     async tree(digest): Promise<readonly TreeEntry[] | null> {
       const bytes = await soundness.readSmall(digest);
       return bytes === null ? null : decodeTree(Buffer.from(bytes).toString('utf8'));

@@ -17,6 +17,10 @@ export interface ActionCache {
   latest(pipeline: string, action: string): Promise<ActionResult | null>;
 }
 
+export interface AdoptOptions {
+  readonly keep: boolean;
+}
+
 /** sha256 → bytes. */
 export interface BlobStore {
   /** Whether it is there with that size: one stat. */
@@ -31,9 +35,9 @@ export interface BlobStore {
   get(digest: Digest): Promise<Uint8Array | null>;
   /**
    * Takes a file or directory of a workspace over into the store: hashed in place and moved, never copied where the
-   * file system allows. The path is gone or read-only afterwards.
+   * file system allows. The path is gone or read-only afterwards; with `keep` it stays untouched, and a copy is stored.
    */
-  adopt(path: string): Promise<Result<Content, Failure>>;
+  adopt(path: string, options?: AdoptOptions): Promise<Result<Content, Failure>>;
   /** The entries of a tree. */
   tree(digest: Digest): Promise<readonly TreeEntry[] | null>;
 }

@@ -3,7 +3,7 @@ import { sha256Hex } from '../host/sha256.ts';
 import type { ActionResult, Manifest, ManifestInput } from '../model/action.ts';
 import type { Artifact, Content, LayeredContent } from '../model/artifact.ts';
 import { type Fingerprint, fingerprintOfHex, isDigest } from '../model/digest.ts';
-import { isInside } from './tree.ts';
+import { hasGoodExtras, isInside } from './tree.ts';
 
 const RESULT_FORMAT: ActionResult['format'] = 1;
 const MANIFEST_FORMAT: Manifest['format'] = 1;
@@ -96,7 +96,12 @@ function isManifest(value: unknown): value is Manifest {
 function isInput(value: unknown): value is ManifestInput {
   if (!isRecord(value)) return false;
   if (value['link'] !== undefined) return isText(value['link'], LONGEST_PATH);
-  return isDigestText(value['digest']) && isFlag(value['executable']) && isFlag(value['tree']);
+  return (
+    isDigestText(value['digest']) &&
+    isFlag(value['executable']) &&
+    isFlag(value['tree']) &&
+    hasGoodExtras(value)
+  );
 }
 
 /** Present only when it is so. */
@@ -127,7 +132,7 @@ function isContent(value: unknown): value is Content {
   if (!isSizedDigest(value)) return false;
   switch (value['type']) {
     case 'file':
-      return typeof value['executable'] === 'boolean';
+      return typeof value['executable'] === 'boolean' && hasGoodExtras(value);
     case 'tree':
       return true;
     case 'layers':

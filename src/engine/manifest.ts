@@ -120,10 +120,17 @@ function artifactValue(content: Content, format: DiskContainer | undefined): Jso
   return { artifact: digest, ...rest, ...(format === undefined ? {} : { format }) };
 }
 
+/** What is kept of a file besides its bytes counts, for a command sees it; that of a tree is in its digest. */
 function contentInput(content: Content): Extract<ManifestInput, { digest: Digest }> {
   if (content.type === 'tree') return { digest: content.digest, tree: true };
-  if (content.type === 'file' && content.executable) return { digest: content.digest, executable: true };
-  return { digest: content.digest };
+  if (content.type === 'layers') return { digest: content.digest };
+  return {
+    digest: content.digest,
+    ...(content.executable ? { executable: true } : {}),
+    ...(content.private ? { private: true } : {}),
+    ...(content.special === undefined ? {} : { special: content.special }),
+    ...(content.attributes === undefined ? {} : { attributes: content.attributes }),
+  };
 }
 
 function mapValues<A, B>(record: { readonly [key: string]: A }, change: (value: A) => B): Record<string, B> {

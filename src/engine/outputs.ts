@@ -1,5 +1,4 @@
 /** Takes the declared outputs of a stage over into the cache, after looking hard at what the stage really left. */
-import type { Files } from '../host/host.ts';
 import type { Artifact, Content, LayeredContent } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import type { PlannedAction, PlannedOutput } from '../model/plan.ts';
@@ -107,7 +106,8 @@ async function adoptOne(
   base: StagedInput | undefined,
 ): Promise<Result<Content, Failure>> {
   const content = await adoptPath(session, place, places);
-  if (!content.ok || base === undefined) return content;
+  if (!content.ok) return fail(withinWorkspace(content.failure, places));
+  if (base === undefined) return content;
   const stored = await storeBase(session, base, places);
   if (!stored.ok) return stored;
   const { digest, sizeBytes } = content.value;
@@ -141,42 +141,13 @@ async function storeBase(
 }
 
 /** Moves what a stage left into the cache; in the checkout it belongs to the user, and a copy is taken. */
-async function adoptPath(session: Session, place: string, places: Places): Promise<Result<Content, Failure>> {
-  const own = places.workspace === session.plan.root ? await copied(session, place, places) : ok(place);
-  return own.ok ? session.cache.blobs.adopt(own.value) : own;
+function adoptPath(session: Session, place: string, places: Places): Promise<Result<Content, Failure>> {
+  return session.cache.blobs.adopt(place, { keep: places.workspace === session.plan.root });
 }
 
-async function copied(session: Session, from: string, places: Places): Promise<Result<string, Failure>> {
-  const { files } = session.host;
-  const own = await files.makeTemporaryDirectory(places.scratch, 'output-');
-  if (!own.ok) return own;
-  const to = `${own.value}/copy`;
-  if (files.stamp(from)?.type !== 'directory') {
-    const done = await files.copyFile(from, to);
-    return done.ok ? ok(to) : done;
-  }
-  const made = await files.makeDirectory(to);
-  if (!made.ok) return made;
-  const walked = files.walk(from);
-  if (walked.trouble !== null) return fail(walked.trouble);
-  for (const entry of walked.entries) {
-    const target = `${to}/${entry.path}`;
-    const source = `${from}/${entry.path}`;
-    if (entry.type === 'other' || entry.type === 'unknown') {
-      return fail({ code: 'output-not-a-file', output: entry.path, path: source, found: 'special' });
-    }
-    const done =
-      entry.type === 'directory'
-        ? await files.makeDirectory(target)
-        : entry.type === 'link'
-          ? await copyLink(files, source, target)
-          : await files.copyFile(source, target);
-    if (!done.ok) return done;
-  }
-  return ok(to);
-}
-
-async function copyLink(files: Files, from: string, to: string): Promise<Result<void, Failure>> {
-  const target = files.readLink(from);
-  return target.ok ? files.symlink(target.value, to) : target;
+/** Where the workspace was says nothing to anybody: it is gone. */
+function withinWorkspace(failure: Failure, { workspace }: Places): Failure {
+  return failure.code === 'not-storable' && failure.path.startsWith(`${workspace}/`)
+    ? { ...failure, path: failure.path.slice(workspace.length + 1) }
+    : failure;
 }

@@ -30,6 +30,7 @@ const FINAL: readonly Failure['code'][] = [
   'command-not-found',
   'output-is-symlink',
   'output-not-a-file',
+  'not-storable',
 ];
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;

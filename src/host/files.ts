@@ -3,6 +3,7 @@ import {
   appendFileSync,
   chmodSync,
   linkSync,
+  lutimesSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -11,7 +12,6 @@ import {
   rmdirSync,
   symlinkSync,
   unlinkSync,
-  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { open, rm, rmdir, statfs } from 'node:fs/promises';
@@ -21,12 +21,14 @@ import { copyWhole } from './copy.ts';
 import { attempt, attemptAsync, errnoOf } from './errno.ts';
 import type { Files } from './host.ts';
 import { list, readLink, realPath, stamp, stampTarget, walk } from './stamp.ts';
+import { survey } from './survey.ts';
 
 export const realFiles: Files = {
   stamp,
   stampTarget,
   list,
   walk,
+  survey,
   realPath,
   readText: async (path) => attempt('read', path, () => readFileSync(path, 'utf8')),
   readBytes: async (path) => attempt('read', path, () => readFileSync(path)),
@@ -57,7 +59,7 @@ export const realFiles: Files = {
   symlink: async (target, path) => attempt('create the link', path, () => symlinkSync(target, path)),
   chmod: async (path, mode) => attempt('change the mode of', path, () => chmodSync(path, mode)),
   setModified: async (path, mtimeMs) =>
-    attempt('change the time of', path, () => utimesSync(path, mtimeMs / 1000, mtimeMs / 1000)),
+    attempt('change the time of', path, () => lutimesSync(path, mtimeMs / 1000, mtimeMs / 1000)),
   flush: (path) =>
     attemptAsync('flush', path, async () => {
       const file = await open(path, 'r');

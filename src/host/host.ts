@@ -51,6 +51,14 @@ export interface Files {
   list(path: string): Names;
   /** Every path below a directory, relative, `/` separated, sorted; links are not followed. */
   walk(path: string): Walk;
+  /**
+   * Every path below a directory with its stamp, sorted; links are not followed. Whatever keeps it from being all is a failure.
+   * `unlock`: its owner may enter and change every directory afterwards; the stamps are those from before.
+   */
+  survey(
+    path: string,
+    options: { readonly unlock: boolean },
+  ): Result<readonly { readonly path: string; readonly stamp: Stamp }[], HostFailure>;
   /** With those above it. `mode`, when given, holds for each that is made, whatever the umask says. */
   makeDirectory(path: string, mode?: number): Promise<Result<void, HostFailure>>;
   /** A new directory with a unique name. */
@@ -86,7 +94,7 @@ export interface Files {
   link(existing: string, to: string): Promise<Result<void, HostFailure>>;
   symlink(target: string, path: string): Promise<Result<void, HostFailure>>;
   chmod(path: string, mode: number): Promise<Result<void, HostFailure>>;
-  /** Sets when the file was last written (and read). */
+  /** Sets when the file was last written (and read); that of a link itself. */
   setModified(path: string, mtimeMs: number): Promise<Result<void, HostFailure>>;
   /** Waits until what was written to the file is on the disk. */
   flush(path: string): Promise<Result<void, HostFailure>>;
@@ -103,6 +111,14 @@ export interface Files {
    * reckons with. ENOSPC and the like come back as a failure.
    */
   withWriter<T>(path: string, use: (sink: ByteSink) => Promise<T>): Promise<Result<T, HostFailure>>;
+}
+
+/** Extended attributes of files and directories, links not followed; values in base64. */
+export interface Attributes {
+  /** Those of each path that has any; none where the host cannot tell. */
+  read(paths: readonly string[]): Promise<ReadonlyMap<string, { readonly [name: string]: string }>>;
+  /** Whether all of them could be set. */
+  write(path: string, attributes: { readonly [name: string]: string }): Promise<boolean>;
 }
 
 export interface ProcessOptions {
@@ -238,6 +254,7 @@ export interface ProcessIdentity {
 
 export interface Host {
   readonly files: Files;
+  readonly attributes: Attributes;
   readonly processes: Processes;
   readonly clock: Clock;
   readonly hashing: Hashing;

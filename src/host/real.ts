@@ -3,7 +3,7 @@ import { availableParallelism, hostname, totalmem } from 'node:os';
 import { realClock } from './clock.ts';
 import { realFiles } from './files.ts';
 import { realHashing } from './hashing.ts';
-import type { Host } from './host.ts';
+import type { Attributes, Host } from './host.ts';
 import type { Http } from './http.ts';
 import { bootId, isAlive, ownIdentity } from './identity.ts';
 import { realProcesses } from './processes.ts';
@@ -22,10 +22,24 @@ const sockets: Sockets = {
   serveFiles: async (...given) => (await loadSockets()).serveFiles(...given),
 };
 
+/** Loaded and started when they are first asked for: most runs have no output that is a directory. */
+function attributesLater(path: string): Attributes {
+  let loaded: Promise<Attributes> | null = null;
+  const load = () => {
+    loaded ??= import('./attributes.ts').then(({ attributesBy }) => attributesBy(path, process.arch));
+    return loaded;
+  };
+  return {
+    read: async (paths) => (await load()).read(paths),
+    write: async (place, attributes) => (await load()).write(place, attributes),
+  };
+}
+
 /** This machine, as bake sees it. */
 export function realHost(): Host {
   return {
     files: realFiles,
+    attributes: attributesLater(process.env['PATH'] ?? '/usr/bin:/bin'),
     processes: realProcesses(),
     clock: realClock,
     hashing: realHashing(),

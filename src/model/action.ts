@@ -1,11 +1,11 @@
 /** An Action's manifest (what its fingerprint is the sha256 of) and the ActionResult that the cache keeps for it. */
-import type { Artifact, LayeredContent } from './artifact.ts';
+import type { Artifact, Extras, LayeredContent } from './artifact.ts';
 import type { Digest, Fingerprint } from './digest.ts';
 import type { JsonValue } from './json.ts';
 
 /** How an input file or an upstream artifact enters a manifest. */
 export type ManifestInput =
-  | { readonly digest: Digest; readonly executable?: true; readonly tree?: true }
+  | (Extras & { readonly digest: Digest; readonly executable?: true; readonly tree?: true })
   | { readonly link: string };
 
 /**

@@ -1,8 +1,18 @@
 /** Artifacts: outputs that exist, described by content and never by place. */
 import type { Digest } from './digest.ts';
 
+/** What is kept of a file or directory besides its bytes and the exec bit; each is there only where it is not as usual. */
+export type Extras = {
+  /** Others than the owner may not read it: it is placed for the owner alone, 0600 or 0700. */
+  readonly private?: true;
+  /** The set-user-id, set-group-id and sticky bits, 4, 2 and 1, added up. */
+  readonly special?: number;
+  /** Extended attributes by name; values in base64. */
+  readonly attributes?: { readonly [name: string]: string };
+};
+
 /** One file's bytes. */
-export interface FileContent {
+export interface FileContent extends Extras {
   readonly type: 'file';
   readonly digest: Digest;
   readonly sizeBytes: number;
@@ -37,14 +47,19 @@ export interface Artifact {
   readonly content: Content;
 }
 
-/** One entry of a tree manifest. `path` is relative to the tree's root, `/` separated; no segment is empty, `.` or `..`. */
+/**
+ * One entry of a tree manifest. `path` is relative to the tree's root, `/` separated; no segment is empty, `.` or `..`. The
+ * root itself has an entry, with the empty path, only where it has extras.
+ */
 export type TreeEntry =
-  | {
+  | (Extras & {
       readonly path: string;
       readonly type: 'file';
       readonly digest: Digest;
       readonly sizeBytes: number;
       readonly executable: boolean;
-    }
+      /** The path of an earlier entry that is the same file: a hard link. */
+      readonly sameAs?: string;
+    })
   | { readonly path: string; readonly type: 'link'; readonly target: string }
-  | { readonly path: string; readonly type: 'directory' };
+  | (Extras & { readonly path: string; readonly type: 'directory' });

@@ -32,8 +32,6 @@ export type CacheFailure =
     }
   /** Content that was asked for is not in the cache. */
   | { readonly code: 'blob-missing'; readonly digest: Digest }
-  /** An output that is neither a file nor a directory nor a link, or changed while it was taken over. */
-  | { readonly code: 'not-storable'; readonly path: string; readonly problem: string }
   /** Restoring there would write outside of where it belongs. */
   | { readonly code: 'restore-escapes'; readonly path: string; readonly link: string }
   /** A stage wrote to a read-only input that it shares with the cache (root can). */

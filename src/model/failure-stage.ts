@@ -36,6 +36,8 @@ export type StageFailure =
       readonly path: string;
       readonly found: string;
     }
+  /** What is in an output is neither a file nor a directory nor a link, or it changed while it was taken over. */
+  | { readonly code: 'not-storable'; readonly path: string; readonly problem: string }
   | { readonly code: 'input-changed'; readonly files: readonly string[] }
   /** A kind found its work impossible for a reason of its own, told in whole sentences. */
   | { readonly code: 'stage-refused'; readonly problem: string; readonly hint: string | null }

@@ -54,14 +54,6 @@ export const cacheTexts: Texts<CacheFailure> = {
       hint: 'run bake again: it will be built',
     }),
   },
-  'not-storable': {
-    doc: 'An output is of a sort that cannot be kept: a socket, a pipe, a device, a name that is no UTF-8, or it changed while it was stored.',
-    text: (failure) => ({
-      summary: `${failure.path} cannot be stored: ${failure.problem}`,
-      hint: 'outputs are files, directories and symbolic links, and nobody writes to them when the stage has ended',
-      state: 'nothing was stored',
-    }),
-  },
   'restore-escapes': {
     doc: 'A directory on the way to where an output belongs is a symbolic link that leads elsewhere; bake does not write through it.',
     text: (failure) => ({

@@ -96,6 +96,14 @@ export const stageTexts: Texts<StageFailure> = {
       state: NOTHING_STORED,
     }),
   },
+  'not-storable': {
+    doc: 'An output, or something in it, is of a sort that cannot be kept: a socket, a pipe, a device, a name or target of a link that is no UTF-8, a directory that cannot be listed; or it changed while it was stored.',
+    text: (failure) => ({
+      summary: `${failure.path} cannot be stored: ${failure.problem}`,
+      hint: 'outputs are files, directories and symbolic links, and nobody writes to them when the stage has ended',
+      state: NOTHING_STORED,
+    }),
+  },
   'input-changed': {
     doc: 'A file that the stage declares as input was changed while the stage ran, so nobody can say what the result was made of.',
     text: (failure) => ({
