@@ -61,7 +61,18 @@ export interface Builder {
   readonly activity: string | null;
 }
 
-/** Held while one process builds a fingerprint; the kernel lets go of it when the process dies. */
+/** Who wants to be the builder of a fingerprint. */
+export interface LockRequest {
+  /** The checkout for which it is built: told to those who wait. */
+  readonly directory: string;
+  /** Whether it is built in that directory itself: then another that stands still there is a failure instead of being passed over. */
+  readonly inPlace?: boolean;
+  /** Hears at once of another builder, and whenever that reports. */
+  readonly onWait: (other: Builder) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Held while one process builds a fingerprint. */
 export interface BuildLock {
   /** Tells those who wait what is going on. */
   report(activity: string): void;
@@ -88,15 +99,12 @@ export interface Cache {
   /** Blobs that are not what they were: call after a stage that had contents `shared`. They are put aside, so that nobody gets them. */
   damagedAmong(contents: readonly Content[]): Promise<readonly Digest[]>;
   /**
-   * Becomes the one builder of a fingerprint, waiting for another process that already is. `onWait` is called at once
-   * and whenever the other reports. Null when `signal` fired.
+   * Becomes the one builder of a fingerprint, waiting for another process that already is; the dead, the stopped and the
+   * silent are passed over. Null when the signal fired. Fails when the other one waits for this process.
    */
-  lock(
-    fingerprint: Fingerprint,
-    directory: string,
-    onWait: (other: Builder) => void,
-    signal: AbortSignal,
-  ): Promise<BuildLock | null>;
+  lock(fingerprint: Fingerprint, request: LockRequest): Promise<Result<BuildLock | null, Failure>>;
+  /** Runs `work` while no other process that uses this cache runs work of the same name. */
+  alone<T>(name: string, work: () => Promise<T>): Promise<T>;
   /**
    * A directory of a new name on the cache's file system, with empty ones of these names in it and nothing else; removed
    * by `dispose` or, if this process dies, by a later run.

@@ -1,127 +1,153 @@
-/** The file that says a fingerprint is being built, for processes that do not see our sockets: it changes as long as the builder lives. */
-import type { ProcessIdentity } from '../host/host.ts';
-import { type Fingerprint, hexOf } from '../model/digest.ts';
-import type { Builder } from './cache.ts';
+/** Holding a lock file: made whole under another name and linked to its own, renewed by its time while the builder lives, removed only while it is ours. */
+import { type FileIdentity, isSameFile } from '../host/lock-files.ts';
+import type { HostFailure } from '../model/failure-host.ts';
+import type { Result } from '../model/result.ts';
+import { type LockRecord, lockText } from './lock-record.ts';
 import type { Store } from './store.ts';
 
-/** How often the builder renews its file, and how often one who waits looks. */
-const BEAT_MS = 5_000;
-const LOOK_MS = 1_000;
-/** Unchanged for this long by our own clock, however the clocks of the hosts differ: the builder is dead. */
-const STALE_MS = 30_000;
+/** What is new about its work is told at most this often. */
+const TELL_MS = 1_000;
 
-export interface Heartbeat {
-  tell(builder: Builder): void;
-  stop(): Promise<void>;
+export interface HeldFile {
+  /** Gives the file another text, soon. */
+  tell(record: LockRecord): void;
+  /** Lets go of it; whether it was ours to the end. */
+  stop(): Promise<boolean>;
 }
 
-interface Beat {
-  readonly builder: Builder;
-  readonly owner: ProcessIdentity;
-  readonly beat: number;
+/** A file of ours that serves one lock after another: `text` is what it says. */
+export interface SpareFile extends FileIdentity {
+  readonly path: string;
+  readonly text: string;
 }
 
 /**
- * Waits until nobody else's file is there and puts ours; null when `signal` fired. `claimed` says that we hold the claim:
- * then a file of our own realm is a leftover of the dead. Where the file cannot be written the claim has to do.
+ * Puts our file at `path` if nothing is there, and renews it every `beatMs`. Where the directory cannot be written nothing is held, and two may build the
+ * same: that costs time only.
  */
-export async function takeHeartbeat(
+export async function holdFile(
   store: Store,
-  fingerprint: Fingerprint,
-  self: Builder,
-  claimed: boolean,
-  onWait: (other: Builder) => void,
-  signal: AbortSignal,
-): Promise<Heartbeat | null> {
-  const { files, clock, identity } = store.host;
-  const file = `${store.main.locks}/${hexOf(fingerprint)}`;
-  let seen = '';
-  let seenAtMs = 0;
-  while (!signal.aborted) {
-    // Nearly always absent: a look costs a tenth of a read that throws.
-    const text = files.stamp(file) === null ? null : await files.readText(file);
-    if (text === null || !text.ok) {
-      const mine = await startBeating(store, file, self);
-      if (mine !== 'taken') return mine;
-      continue;
-    }
-    const other = parseBeat(text.value);
-    const alive = other === null ? null : store.host.isAlive(other.owner);
-    const leftover = alive === false || (claimed && other?.owner.realm === identity.realm);
-    if (text.value !== seen) {
-      seen = text.value;
-      seenAtMs = clock.monotonicMs();
-    }
-    if (leftover || clock.monotonicMs() - seenAtMs > STALE_MS) {
-      await removeStale(store, file, seen);
-      continue;
-    }
-    if (other !== null) onWait(other.builder);
-    await clock.sleep(LOOK_MS, signal);
+  path: string,
+  record: LockRecord,
+  beatMs: number,
+): Promise<HeldFile | 'taken'> {
+  if (store.lookOnly) return HELD_BY_NOTHING;
+  const text = lockText(record);
+  const made = await link(store, path, text);
+  if (made === 'taken') return made;
+  return made === null ? HELD_BY_NOTHING : beat(store, path, made, beatMs);
+}
+
+/** Where nothing can be held. */
+export const HELD_BY_NOTHING: HeldFile = { tell: () => undefined, stop: async () => true };
+
+/** Null where no such file can be made. */
+async function link(store: Store, path: string, text: string): Promise<SpareFile | 'taken' | null> {
+  const { files, lockFiles } = store.host;
+  // One file for many in turn, with the text that it has: making and removing one for each of a thousand commands costs
+  // more than all else here.
+  const at = store.spareFiles.findIndex((one) => one.text === text);
+  const own = store.spareFiles.splice(at, at < 0 ? 0 : 1)[0] ?? (await create(store, text));
+  if (own === null) return null;
+  // A link fails when the name is taken, whatever has it: the one exclusive creation that NFS has too, and it is whole at once.
+  const linked = await files.link(own.path, path);
+  if (linked.ok) return own;
+  if (errnoOf(linked) === 'EEXIST') {
+    store.spareFiles.push(own);
+    return 'taken';
+  }
+  await files.remove(own.path);
+  if (errnoOf(linked) === 'ENOENT' && at >= 0) return link(store, path, text);
+  // No second names here (FAT, some network file systems). For a moment the file is empty: nobody judges one by a moment.
+  const direct = lockFiles.create(path, text);
+  if (direct.ok) return { ...direct.value, path, text };
+  return errnoOf(direct) === 'EEXIST' ? 'taken' : null;
+}
+
+/** Names that others took are passed by, up to this many. */
+const TRIES = 100;
+
+/** A new file of ours under a temporary name; its directories are made again when somebody removed the cache meanwhile. */
+async function create(store: Store, text: string): Promise<SpareFile | null> {
+  const { main, host } = store;
+  let isRemade = false;
+  for (let count = 0; count < TRIES; count++) {
+    const path = store.temporaryPath(main);
+    const made = host.lockFiles.create(path, text);
+    if (made.ok) return { ...made.value, path, text };
+    const { errno } = made.failure;
+    if (errno !== 'EEXIST' && (errno !== 'ENOENT' || isRemade)) return null;
+    if (errno === 'ENOENT')
+      for (const directory of [main.temporary, main.locks]) await store.makeDirectory(main, directory);
+    isRemade ||= errno === 'ENOENT';
   }
   return null;
 }
 
-/** Of several that find the same dead file one moves it away; the others find it gone or replaced. */
-async function removeStale(store: Store, file: string, seen: string): Promise<void> {
-  const { files } = store.host;
-  const aside = store.temporaryPath(store.main);
-  if (!(await files.rename(file, aside)).ok) return void (await files.remove(file));
-  const moved = await files.readText(aside);
-  // It came to life, or another took over, between the look and the move: give it back.
-  if (moved.ok && moved.value !== seen) await files.link(aside, file);
-  await files.remove(aside);
+function errnoOf(result: Result<unknown, HostFailure>): string | null {
+  return result.ok ? null : result.failure.errno;
 }
 
-/** Puts our file there if there is none, and renews it from then on. */
-async function startBeating(store: Store, file: string, self: Builder): Promise<Heartbeat | 'taken'> {
-  const { files, identity } = store.host;
-  let builder = self;
-  let beat = 0;
-  const text = () => JSON.stringify({ builder, owner: identity, beat } satisfies Beat);
-  // One file for many in turn, with the text that it has: making, writing and removing one for each of a thousand commands
-  // costs more than all else here. Nobody writes into it: who renews puts another file in the place of its second name.
-  const first = text();
-  const spare = store.spareFiles.findIndex((one) => one.text === first);
-  const own = store.spareFiles.splice(spare, spare < 0 ? 0 : 1)[0]?.path ?? store.temporaryPath(store.main);
-  const isWritten = spare >= 0 || (!store.lookOnly && (await files.writeFile(own, first)).ok);
-  // A link fails when the name is taken: the one exclusive creation that NFS has too.
-  const linked = isWritten ? await files.link(own, file) : null;
-  const keep = () => store.spareFiles.push({ path: own, text: first });
-  if (linked?.ok === false && linked.failure.code === 'file-trouble' && linked.failure.errno === 'EEXIST') {
-    keep();
-    return 'taken';
-  }
-  if (linked?.ok !== true) {
-    if (isWritten) await files.remove(own);
-    return { tell: () => undefined, stop: async () => undefined };
-  }
+function beat(store: Store, path: string, first: SpareFile, beatMs: number): HeldFile {
+  const { files, lockFiles, clock } = store.host;
+  let own = first;
+  let isLost = false;
+  let next: string | null = null;
+  let toldAtMs = clock.monotonicMs();
+  let telling: NodeJS.Timeout | null = null;
 
-  const renew = () => {
-    beat += 1;
-    void files.replaceFile(file, text(), { flush: false });
+  const isOurs = () => {
+    const there = lockFiles.look(path, null);
+    return there !== null && isSameFile(there, own);
   };
-  const renewal = setInterval(renew, BEAT_MS).unref();
+
+  const renew = async (): Promise<void> => {
+    const renewed = lockFiles.renew(path, own);
+    if (renewed === 'replaced') isLost = true;
+    // Somebody cleared the cache, and nobody has begun meanwhile.
+    if (renewed === 'absent' && own.path !== path) isLost = !(await files.link(own.path, path)).ok;
+  };
+
+  /** Another file takes the place of ours: nobody reads half a text, and it has a second name as well. */
+  const tellNow = async (text: string): Promise<void> => {
+    toldAtMs = clock.monotonicMs();
+    if (isLost || own.path === path) return;
+    const other = await create(store, text);
+    if (other === null) return;
+    const stepping = store.temporaryPath(store.main);
+    const linked = await files.link(other.path, stepping);
+    if (!linked.ok || !isOurs() || !(await files.rename(stepping, path)).ok) {
+      await files.remove(stepping);
+      return void (await files.remove(other.path));
+    }
+    const before = own;
+    own = other;
+    await files.remove(before.path);
+  };
+
+  const renewal = setInterval(() => void renew(), beatMs).unref();
+  let work: Promise<void> = Promise.resolve();
+  const flush = () => {
+    telling = null;
+    const text = next;
+    next = null;
+    if (text !== null) work = work.then(() => tellNow(text));
+  };
   return {
-    tell(next) {
-      builder = next;
+    tell(record) {
+      next = lockText(record);
+      telling ??= setTimeout(flush, Math.max(0, toldAtMs + TELL_MS - clock.monotonicMs())).unref();
     },
     async stop() {
       clearInterval(renewal);
+      if (telling !== null) clearTimeout(telling);
+      await work;
+      const wasOurs = !isLost && isOurs();
+      if (wasOurs) await files.remove(path);
       // While it has the other name still, its text must stay.
-      if ((await files.remove(file)).ok) keep();
-      else await files.remove(own);
+      if (own === first && wasOurs && own.path !== path) store.spareFiles.push(own);
+      else if (own.path !== path) await files.remove(own.path);
+      return wasOurs;
     },
   };
-}
-
-function parseBeat(text: string): Beat | null {
-  try {
-    const value = JSON.parse(text) as Partial<Beat>;
-    return typeof value.builder?.pid === 'number' && typeof value.owner?.realm === 'string'
-      ? (value as Beat)
-      : null;
-  } catch {
-    return null;
-  }
 }

@@ -13,7 +13,7 @@ import { localBlobs } from './blobs.ts';
 import type { BlobStore, Cache } from './cache.ts';
 import { digestsOf } from './digests.ts';
 import { markUsed } from './last-use.ts';
-import { lockFingerprint } from './locks.ts';
+import { alone, clearLeftLocks, type LockLimits, lockFingerprint } from './locks.ts';
 import { openMemo } from './memo.ts';
 import { restoreContent } from './restore.ts';
 import { localSides } from './sides.ts';
@@ -28,6 +28,8 @@ export interface OpenOptions {
   readonly lookOnly?: boolean;
   /** Where a directory is made that stands in when the cache cannot be written; `$TMPDIR`, else /tmp. */
   readonly temporaryDirectory?: string;
+  /** How long others are waited for that do not move: see `LockLimits`. */
+  readonly lockLimits?: Partial<LockLimits>;
 }
 
 /**
@@ -47,10 +49,10 @@ export async function openCache(
     lookOnly: options.lookOnly ?? false,
     temporaryDirectory: options.temporaryDirectory ?? host.env['TMPDIR'] ?? '/tmp',
   });
-  return ok(cacheOf(store));
+  return ok(cacheOf(store, options.lockLimits));
 }
 
-function cacheOf(store: Store): Cache {
+function cacheOf(store: Store, lockLimits: Partial<LockLimits> | undefined): Cache {
   const { host, main } = store;
   const soundness = soundnessOf(store);
   const blobs = localBlobs(store, soundness);
@@ -59,6 +61,14 @@ function cacheOf(store: Store): Cache {
   const ahead = aheadInto(memo, host);
   const workspaces = workspacesOf(store);
   const checkouts = new Map<string, string>();
+
+  let areLocksReady: Promise<void> | null = null;
+  const readyForLocks = async (): Promise<void> => {
+    // The directory that they lie in must be there.
+    if (!store.lookOnly) await store.write(async () => ok(undefined));
+    areLocksReady ??= clearLeftLocks(store);
+    await areLocksReady;
+  };
 
   const rememberPlaced = async (path: string, digest: Digest): Promise<void> => {
     const stamp = host.files.stamp(path);
@@ -105,10 +115,14 @@ function cacheOf(store: Store): Cache {
 
     damagedAmong: async (contents) => soundness.damagedAmong(await digestsIn(blobs, contents)),
 
-    async lock(fingerprint, directory, onWait, signal) {
-      // The name of the lock rests on the directory, so it must be there.
-      if (!store.lookOnly) await store.write(async () => ok(undefined));
-      return lockFingerprint(store, fingerprint, directory, onWait, signal);
+    async lock(fingerprint, request) {
+      await readyForLocks();
+      return lockFingerprint(store, fingerprint, request, lockLimits);
+    },
+
+    async alone(name, work) {
+      await readyForLocks();
+      return alone(store, name, work);
     },
 
     makeWorkspace: (empty = []) => workspaces.make(empty),

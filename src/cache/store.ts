@@ -4,6 +4,7 @@ import type { Digest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import { fail, ok, type Result } from '../model/result.ts';
+import type { SpareFile } from './heartbeat.ts';
 import { type Layout, layoutOf } from './layout.ts';
 
 /** https://bford.info/cachedir/ : backup programs leave such a directory out. */
@@ -34,7 +35,7 @@ export interface Store {
   /** A path under the layout's temporary directory that nobody else uses. */
   temporaryPath(layout: Layout): string;
   /** Files of ours under temporary names that have a text and no other use now. */
-  readonly spareFiles: { readonly path: string; readonly text: string }[];
+  readonly spareFiles: SpareFile[];
   /** Removes the temporary layout and spare files. */
   close(): Promise<void>;
 }

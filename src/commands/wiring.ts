@@ -84,7 +84,7 @@ export async function openProject(
     onWarning: (warning) => emit({ type: 'warning', warning }),
   });
   if (!cache.ok) return fail([cache.failure]);
-  const lock = await openLockFile(host, `${plan.root}/bake.lock`, 'bake.lock');
+  const lock = await openLockFile(host, `${plan.root}/bake.lock`, 'bake.lock', cache.value.alone);
   if (!lock.ok) return fail([lock.failure]);
   return ok(
     await assemble(invocation, {

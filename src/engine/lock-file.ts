@@ -1,4 +1,5 @@
 /** `bake.lock` beside the pipeline file: one line per thing that only the network could tell; committed by the user, merged by git. */
+import type { Cache } from '../cache/cache.ts';
 import type { Host } from '../host/host.ts';
 import type { Failure } from '../model/failure.ts';
 import { byCodeUnit } from '../model/json.ts';
@@ -16,11 +17,15 @@ export interface StoredLockFile extends LockFile {
   save(): Promise<Result<void, Failure>>;
 }
 
-/** Reads the lock file at `path`; absent is empty. `shownAs` is its name in messages. */
+/** Runs work while no other process runs work of the same name. */
+export type Alone = Cache['alone'];
+
+/** Reads the lock file at `path`; absent is empty. `shownAs` is its name in messages. Written when `alone` says that nobody else does. */
 export async function openLockFile(
   host: Host,
   path: string,
   shownAs: string,
+  alone: Alone,
 ): Promise<Result<StoredLockFile, Failure>> {
   const read = await readEntries(host, path, shownAs);
   if (!read.ok) return read;
@@ -31,7 +36,7 @@ export async function openLockFile(
     if (changed.size === 0) return ok(undefined);
     const writing = changed;
     changed = new Map();
-    const written = await merge(host, path, shownAs, writing);
+    const written = await alone(writingName(host, path), () => merge(host, path, shownAs, writing));
     if (!written.ok) changed = new Map([...writing, ...changed]);
     return written;
   };
@@ -91,25 +96,14 @@ async function merge(
   shownAs: string,
   changed: ReadonlyMap<string, string>,
 ): Promise<Result<void, Failure>> {
-  const release = await hold(host, path);
-  try {
-    const read = await readEntries(host, path, shownAs);
-    if (!read.ok) return read;
-    const text = lockFileText(new Map([...read.value, ...changed]));
-    return await host.files.replaceFile(path, text, { mode: 0o644 });
-  } finally {
-    await release();
-  }
+  const read = await readEntries(host, path, shownAs);
+  if (!read.ok) return read;
+  const text = lockFileText(new Map([...read.value, ...changed]));
+  return host.files.replaceFile(path, text, { mode: 0o644 });
 }
 
-/** Waits until no other process of this host writes the file. The kernel ends the claim of one that was killed. */
-async function hold(host: Host, path: string): Promise<() => Promise<void>> {
+/** What two that write the same file have in common, by whatever way they reach it. */
+function writingName(host: Host, path: string): string {
   const directory = path.slice(0, path.lastIndexOf('/') + 1);
-  const name = `bake-lock-${host.hashing.digestBytes(host.files.realPath(directory) ?? directory)}`;
-  for (;;) {
-    const claim = await host.claims.take(name, () => '');
-    if (claim === 'unsupported') return async () => undefined;
-    if (claim !== 'taken') return () => claim.release();
-    await host.claims.watch(name, () => undefined, new AbortController().signal);
-  }
+  return `bake.lock of ${host.files.realPath(directory) ?? directory}`;
 }

@@ -226,7 +226,11 @@ export class Settler {
       other = builder.pid;
       emit({ type: 'action-waiting', name: action.name, for: { type: 'other-builder', ...builder } });
     };
-    const lock = await cache.lock(underway.pinned.fingerprint, plan.root, onWait, signal);
+    const inPlace = action.workspace === 'in-place';
+    const request = { directory: plan.root, inPlace, onWait, signal };
+    const locked = await cache.lock(underway.pinned.fingerprint, request);
+    if (!locked.ok) return this.#failed({ ...underway, action }, locked.failure, [], false);
+    const lock = locked.value;
     if (lock === null) return notBegun(action, 'cancelled', 'the run was stopped', host.clock.nowMs());
     try {
       if (!this.#options.isForced(action) || other !== null) {

@@ -3,8 +3,8 @@ import type { ByteSink, ByteSource } from '../model/bytes.ts';
 import type { Digest } from '../model/digest.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import type { Result } from '../model/result.ts';
-import type { Claims } from './claims.ts';
 import type { Http } from './http.ts';
+import type { LockFiles } from './lock-files.ts';
 import type { Sockets } from './sockets.ts';
 
 /** What one `lstat` says. Two equal stamps mean an unchanged file, but for writes within the clock's grain (see cache/memo). */
@@ -260,7 +260,7 @@ export interface Host {
   readonly hashing: Hashing;
   readonly http: Http;
   readonly sockets: Sockets;
-  readonly claims: Claims;
+  readonly lockFiles: LockFiles;
   /** bake's own environment. */
   readonly env: { readonly [name: string]: string | undefined };
   /** `linux/x64`. */
@@ -273,6 +273,10 @@ export interface Host {
   readonly bootId: string;
   /** Whether a process still lives: null when that cannot be seen from here (another host or container). */
   isAlive(identity: ProcessIdentity): boolean | null;
+  /** Whether a process that lives here was stopped (Ctrl-Z, a debugger) and does nothing until somebody lets it go on. */
+  isStopped(identity: ProcessIdentity): boolean;
+  /** Whether this process was started by that one, or by one that it started, and so on. */
+  isAncestor(identity: ProcessIdentity): boolean;
   readonly processorCount: number;
   readonly memoryBytes: number;
 }

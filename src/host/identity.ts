@@ -15,12 +15,37 @@ export function identityOf(pid: number): ProcessIdentity {
   return { pid, startedAt: processState(pid)?.startedAt ?? '', realm: realm() };
 }
 
-/** Whether the process lives; null when it is of another realm. */
+/** Whether the process lives; null when it is of another realm, or hidden from us. */
 export function isAlive(identity: ProcessIdentity): boolean | null {
   if (identity.realm !== realm()) return null;
   const state = processState(identity.pid);
   if (state !== null) return state.startedAt === identity.startedAt && state.state !== 'Z';
-  return identity.startedAt === '' && exists(identity.pid);
+  if (!exists(identity.pid)) return false;
+  // There is one of that number, but the system does not show it to us (`hidepid`): only its number is known.
+  return identity.startedAt === '' ? true : null;
+}
+
+/** See `Host.isStopped`. */
+export function isStopped(identity: ProcessIdentity): boolean {
+  if (identity.realm !== realm()) return false;
+  const state = processState(identity.pid);
+  return state !== null && state.startedAt === identity.startedAt && /^[Tt]$/.test(state.state);
+}
+
+/** No chain of parents is longer; a forged `/proc` must not hold us. */
+const LONGEST_LINE_OF_PARENTS = 1_000;
+
+/** See `Host.isAncestor`. */
+export function isAncestor(identity: ProcessIdentity): boolean {
+  if (identity.realm !== realm()) return false;
+  let pid = process.ppid;
+  for (let count = 0; pid > 1 && count < LONGEST_LINE_OF_PARENTS; count++) {
+    const state = processState(pid);
+    if (state === null) return false;
+    if (pid === identity.pid) return state.startedAt === identity.startedAt;
+    pid = state.parent;
+  }
+  return false;
 }
 
 function exists(pid: number): boolean {

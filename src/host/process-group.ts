@@ -51,6 +51,7 @@ function onlyZombies(group: number): boolean {
 interface ProcessState {
   readonly pid: number;
   readonly state: string;
+  readonly parent: number;
   readonly group: number;
   readonly session: number;
   /** Ticks since boot: with the pid it names a process uniquely until the next boot. */
@@ -71,6 +72,7 @@ export function processState(pid: number): ProcessState | null {
   return {
     pid,
     state: fields[0] ?? '?',
+    parent: Number(fields[1]),
     group: Number(fields[2]),
     session: Number(fields[3]),
     startedAt: fields[19] ?? '',

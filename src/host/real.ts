@@ -5,9 +5,9 @@ import { realFiles } from './files.ts';
 import { realHashing } from './hashing.ts';
 import type { Attributes, Host } from './host.ts';
 import type { Http } from './http.ts';
-import { bootId, isAlive, ownIdentity } from './identity.ts';
+import { bootId, isAlive, isAncestor, isStopped, ownIdentity } from './identity.ts';
+import { realLockFiles } from './lock-files.ts';
 import { realProcesses } from './processes.ts';
-import { realClaims } from './real-claims.ts';
 import type { Sockets } from './sockets.ts';
 
 // Loaded when they are used: HTTP and TLS take some milliseconds, and most runs need neither.
@@ -45,7 +45,7 @@ export function realHost(): Host {
     hashing: realHashing(),
     http,
     sockets,
-    claims: realClaims,
+    lockFiles: realLockFiles,
     // A copy: each look at the environment itself asks the C library.
     env: { ...process.env },
     platform: `${process.platform}/${process.arch}`,
@@ -54,6 +54,8 @@ export function realHost(): Host {
     identity: ownIdentity(),
     bootId: bootId(),
     isAlive,
+    isStopped,
+    isAncestor,
     processorCount: availableParallelism(),
     memoryBytes: totalmem(),
   };

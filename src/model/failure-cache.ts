@@ -30,9 +30,23 @@ export type CacheFailure =
       readonly action: string;
       readonly missing: Digest;
     }
+  /** A warning: another bake that builds the same does not go on, and is not waited for any longer. */
+  | ({ readonly code: 'builder-passed-over' } & StuckBuilder)
+  /** A warning: this bake stood still for so long that another one began to build the same. */
+  | { readonly code: 'lock-lost'; readonly directory: string }
   /** Content that was asked for is not in the cache. */
   | { readonly code: 'blob-missing'; readonly digest: Digest }
   /** Restoring there would write outside of where it belongs. */
   | { readonly code: 'restore-escapes'; readonly path: string; readonly link: string }
   /** A stage wrote to a read-only input that it shares with the cache (root can). */
   | { readonly code: 'blob-written-through'; readonly digest: Digest };
+
+/** A process that holds a lock and shows no life. */
+export interface StuckBuilder {
+  readonly pid: number;
+  readonly host: string;
+  readonly directory: string;
+  /** Seen to be stopped (Ctrl-Z, a debugger), or just not heard of. */
+  readonly why: 'stopped' | 'silent';
+  readonly quietMs: number;
+}

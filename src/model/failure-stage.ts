@@ -1,4 +1,5 @@
 /** What can go wrong while a stage runs: exit status 1. Nothing is stored for a stage that failed. */
+import type { StuckBuilder } from './failure-cache.ts';
 
 export type StageFailure =
   /** A command ended with a status other than 0, or by a signal. */
@@ -43,6 +44,10 @@ export type StageFailure =
   | { readonly code: 'stage-refused'; readonly problem: string; readonly hint: string | null }
   /** A stage wrote into an artifact of another stage that it had been given for reading. */
   | { readonly code: 'upstream-damaged'; readonly files: readonly string[] }
+  /** A stage runs bake, and that needs what the very process is building which waits for the stage. */
+  | { readonly code: 'stage-waits-for-itself'; readonly pid: number }
+  /** Another bake works on the same stage in the same directory, and does not go on. */
+  | ({ readonly code: 'other-builder-stuck' } & StuckBuilder)
   /** `log`, `get` and `explain` asked for a stage of which nothing is known. */
   | { readonly code: 'no-result'; readonly stage: string; readonly wanted: 'log' | 'result' }
   | {

@@ -363,7 +363,7 @@ const opened = await openCache(host, process.argv[2]);
 const cache = opened.value;
 const workspace = (await cache.makeWorkspace()).value;
 await host.processes.start('sleep', ['1000'], { cwd: '/', env: { PATH: process.env.PATH } });
-await cache.lock('sha256:' + 'a'.repeat(64), '/', () => {}, new AbortController().signal);
+await cache.lock('sha256:' + 'a'.repeat(64), { directory: '/', onWait() {}, signal: new AbortController().signal });
 console.log(JSON.stringify({ workspace: workspace.path }));
 for (let round = 0; ; round += 1) {
   const bytes = Buffer.alloc(8 * 1024 * 1024, round);
@@ -407,7 +407,9 @@ test('after kill -9 in the middle of storing, every result there is whole, and t
     }
     expect(found).toBeGreaterThan(2);
     // The lock of the dead is free, its workspace is cleared away by the first workspace of a later run.
-    const lock = await cache.lock(fingerprint('a'), '/', () => undefined, never);
+    const lock = must(
+      await cache.lock(fingerprint('a'), { directory: '/', onWait: () => undefined, signal: never }),
+    );
     await lock?.release();
     must(await cache.makeWorkspace());
     expect(existsSync(workspace)).toBe(false);

@@ -3,20 +3,36 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Cache } from '../../src/cache/cache.ts';
+import { openCache } from '../../src/cache/local.ts';
 import { askingAgain, openLockFile } from '../../src/engine/lock-file.ts';
 import { realHost } from '../../src/host/real.ts';
 
 const host = realHost();
 let directory: string;
 let path: string;
+let opened: Cache[];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'bake-lock-'));
   path = join(directory, 'bake.lock');
+  opened = [];
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
+afterEach(async () => {
+  for (const cache of opened) await cache.close();
+  rmSync(directory, { recursive: true, force: true });
+  rmSync(`${directory}-cache`, { recursive: true, force: true });
+});
+
+/** As another process with the same cache does it. */
+const alone: Cache['alone'] = async (name, work) => {
+  const cache = await openCache(host, `${directory}-cache`);
+  if (!cache.ok) throw new Error(cache.failure.code);
+  opened.push(cache.value);
+  return cache.value.alone(name, work);
+};
 
 async function open() {
-  const opened = await openLockFile(host, path, 'bake.lock');
+  const opened = await openLockFile(host, path, 'bake.lock', alone);
   if (!opened.ok) throw new Error(opened.failure.code);
   return opened.value;
 }
@@ -76,7 +92,7 @@ test('loses no line when twenty writers save at once', async () => {
 
 test('names the line that is no entry, such as a conflict marker', async () => {
   writeFileSync(path, '# comment\na = 1\n<<<<<<< HEAD\nb = 2\n');
-  expect(await openLockFile(host, path, 'sub/bake.lock')).toEqual({
+  expect(await openLockFile(host, path, 'sub/bake.lock', alone)).toEqual({
     ok: false,
     failure: {
       code: 'lock-file-broken',

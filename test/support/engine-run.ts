@@ -104,7 +104,7 @@ export class EngineRig implements AsyncDisposable {
       signal,
     };
     const chosen = good(selectActions(plan, options.targets ?? []));
-    const lock = good(await openLockFile(host, join(this.directory, 'bake.lock'), 'bake.lock'));
+    const lock = good(await openLockFile(host, join(this.directory, 'bake.lock'), 'bake.lock', cache.alone));
     const tools = new Tools(host, looks, {});
     const parseYaml = async () => ({ value: null });
     const by = { host, looks, cache, tools, lock, parseYaml, kindOf, isForced, online: true, signal };

@@ -1,9 +1,15 @@
 /** Words for trouble with the cache. */
 import { shortName } from '../../model/digest.ts';
-import type { CacheFailure } from '../../model/failure-cache.ts';
+import type { CacheFailure, StuckBuilder } from '../../model/failure-cache.ts';
 import type { Texts } from '../failure-text.ts';
+import { formatDuration } from '../format.ts';
 
 const OTHER_DIRECTORY = 'point `--cache-dir` or `$BAKE_CACHE_DIR` at a directory that you may write to';
+
+/** What is known of a builder that does not go on. */
+export function stuckWords({ why, quietMs }: StuckBuilder): string {
+  return why === 'stopped' ? 'is stopped' : `has shown no life for ${formatDuration(quietMs)}`;
+}
 
 export const cacheTexts: Texts<CacheFailure> = {
   'cache-unusable': {
@@ -44,6 +50,21 @@ export const cacheTexts: Texts<CacheFailure> = {
     doc: 'A stored result names content that is no longer in the cache; the result is dropped and the stage built again.',
     text: (failure) => ({
       summary: `the stored result of ${failure.action} is incomplete and was dropped (${shortName(failure.missing)} is gone)`,
+    }),
+  },
+  'builder-passed-over': {
+    doc: 'Another bake that builds the same stage is stopped (Ctrl-Z, a debugger) or was not heard of for half a minute. It is not waited for any longer; the stage is built here.',
+    text: (failure) => ({
+      summary: `another bake (process ${failure.pid} on ${failure.host}) ${stuckWords(failure)}; it is not waited for any longer`,
+      details: [`it builds for ${failure.directory}`],
+      hint: 'nothing needs to be done: whichever is done first, the results are the same',
+    }),
+  },
+  'lock-lost': {
+    doc: 'This bake was stopped or hung for so long that another one began to build the same stage. Both may finish.',
+    text: (failure) => ({
+      summary: `this bake (in ${failure.directory}) stood still for so long that another one began to build the same`,
+      hint: 'nothing needs to be done: whichever is done first, the results are the same',
     }),
   },
   'blob-missing': {

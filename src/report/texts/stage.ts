@@ -2,6 +2,7 @@
 import type { StageFailure } from '../../model/failure-stage.ts';
 import type { Texts } from '../failure-text.ts';
 import { formatDuration } from '../format.ts';
+import { stuckWords } from './cache.ts';
 
 const NOTHING_STORED = 'nothing was stored for this stage';
 
@@ -125,6 +126,23 @@ export const stageTexts: Texts<StageFailure> = {
       hint: 'copy the file first, and change the copy',
       state:
         'nothing was stored for this stage; what it spoilt was dropped from the cache and is made anew when it is needed',
+    }),
+  },
+  'stage-waits-for-itself': {
+    doc: 'A stage runs bake itself, and that needs a stage which the outer bake is building just now: both would wait for each other for ever.',
+    text: (failure) => ({
+      summary: `this bake was started by a stage of another one (process ${failure.pid}), which is building the same just now`,
+      details: ['it would wait for that one, and that one waits for the stage which started it'],
+      hint: 'do not run bake for a stage out of that stage; let the stage name what it needs, as in `${{ stages.NAME.outputs.OUTPUT }}`',
+      state: NOTHING_STORED,
+    }),
+  },
+  'other-builder-stuck': {
+    doc: 'Another bake runs the same stage in the same directory (`workspace: in-place`) and is stopped, or shows no life.',
+    text: (failure) => ({
+      summary: `another bake (process ${failure.pid} on ${failure.host}) runs this stage in this directory, and ${stuckWords(failure)}`,
+      hint: `let it go on (\`kill -CONT ${failure.pid}\`, or \`fg\` where it was started), or end it`,
+      state: NOTHING_STORED,
     }),
   },
   'no-result': {
