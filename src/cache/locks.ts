@@ -38,7 +38,7 @@ const LOOKED_AT = 200;
 export async function clearLeftLocks(store: Store): Promise<void> {
   const { files, lockFiles, clock, isAlive } = store.host;
   if (store.lookOnly) return;
-  for (const name of files.list(store.main.locks).slice(0, LOOKED_AT)) {
+  for (const name of files.list(store.main.locks).names.slice(0, LOOKED_AT)) {
     const path = `${store.main.locks}/${name}`;
     const look = lockFiles.look(path, null);
     const record = look && recordIn(look);
