@@ -226,9 +226,8 @@ export class Settler {
       other = builder.pid;
       emit({ type: 'action-waiting', name: action.name, for: { type: 'other-builder', ...builder } });
     };
-    const inPlace = action.workspace === 'in-place';
-    const request = { directory: plan.root, inPlace, onWait, signal };
-    const locked = await cache.lock(underway.pinned.fingerprint, request);
+    const by = { directory: plan.root, inPlace: action.workspace === 'in-place', onWait, signal };
+    const locked = await cache.lock(underway.pinned.fingerprint, by);
     if (!locked.ok) return this.#failed({ ...underway, action }, locked.failure, [], false);
     const lock = locked.value;
     if (lock === null) return notBegun(action, 'cancelled', 'the run was stopped', host.clock.nowMs());
