@@ -15,7 +15,14 @@ export interface FoundInputs {
   readonly special: readonly string[];
   /** What could not be looked at: as far as it goes, nobody knows what a pattern names. */
   readonly unreadable: readonly Unreadable[];
+  /** Patterns that stand for too much. */
+  readonly excessive: readonly { readonly pattern: string; readonly problem: Excess }[];
 }
+
+export type Excess = NonNullable<Pattern['problem']> | 'too-many-files';
+
+/** So much that only a mistake finds it: `**` in a checkout that holds everything. Looking at more would take longer than anybody waits. */
+const MOST_FILES = 1_000_000;
 
 /** A path that cannot be looked at, or a directory that cannot be listed, and the system's reason. */
 export interface Unreadable {
@@ -40,7 +47,11 @@ export function findInputs(
   const unmatched: string[] = [];
   const special: string[] = [];
   const unreadable = new Map<string, Unreadable>();
-  const patterns = entries.map(parsePattern);
+  const parsed = entries.map(parsePattern);
+  const excessive: { pattern: string; problem: Excess }[] = parsed.flatMap(({ text, problem }) =>
+    problem === null ? [] : [{ pattern: text, problem }],
+  );
+  const patterns = parsed.filter(({ problem }) => problem === null);
   for (const [at, pattern] of patterns.entries()) {
     if (pattern.excludes) {
       for (const path of [...found.keys()]) if (matchesPattern(pattern, path)) found.delete(path);
@@ -58,11 +69,12 @@ export function findInputs(
         if (!isExcluded(own)) unreadable.set(own, { path: own, errno });
       },
     });
+    if (matched.size > MOST_FILES) excessive.push({ pattern: pattern.text, problem: 'too-many-files' });
     if (matched.size === 0 && unreadable.size === before)
       (isSpecial(pattern, looks) ? special : unmatched).push(pattern.text);
     found = found.size === 0 ? matched : new Map([...found, ...matched]);
   }
-  return { files: sortedByPath(found), unmatched, special, unreadable: [...unreadable.values()] };
+  return { files: sortedByPath(found), unmatched, special, unreadable: [...unreadable.values()], excessive };
 }
 
 function isSpecial(pattern: Pattern, looks: Looks): boolean {
@@ -96,7 +108,9 @@ function matchedBy(
   const matched = new Map<string, Stamp>();
   for (const segments of pattern.alternatives) {
     const hidden = segments[0]?.type === 'name';
-    descend('', segments, 0, { looks, matched, hidden, ...hears });
+    const forks = segments.filter(({ type }) => type === 'any-depth').length;
+    const been = forks > 1 ? new Set<string>() : null;
+    descend('', segments, 0, { looks, matched, hidden, been, whole: new Set(), ...hears });
   }
   return matched;
 }
@@ -106,6 +120,10 @@ interface Search {
   readonly matched: Map<string, Stamp>;
   /** Whether wildcards match hidden names: they do below a directory that the pattern names. */
   readonly hidden: boolean;
+  /** Where the search has been with which segment, if it could come there on several ways. */
+  readonly been: Set<string> | null;
+  /** Directories of which all is found. */
+  readonly whole: Set<string>;
   readonly tell: FoundListener;
   /** Hears of what cannot be looked at. */
   readonly trouble: (path: string, errno: string) => void;
@@ -134,6 +152,7 @@ function descend(directory: string, segments: readonly Segment[], at: number, se
     everythingBelow(directory, search);
     return;
   }
+  if (hasBeen(search.been, `${at}:${directory}`)) return;
   if (segment.type === 'name') {
     meet(join(directory, segment.name), segments, at + 1, search);
     return;
@@ -150,6 +169,13 @@ function descend(directory: string, segments: readonly Segment[], at: number, se
   if (segment.type === 'any-depth' && at + 1 < segments.length) descend(directory, segments, at + 1, search);
 }
 
+/** Whether the search has been here before, which it keeps in mind. */
+function hasBeen(been: Set<string> | null, here: string): boolean {
+  if (been === null) return false;
+  const before = been.size;
+  return been.add(here).size === before;
+}
+
 /** A path that matched so far: it is an input if nothing more is asked, else the search goes on below it. */
 function meet(path: string, segments: readonly Segment[], next: number, search: Search): void {
   const stamp = seenAt(path, search);
@@ -159,12 +185,14 @@ function meet(path: string, segments: readonly Segment[], next: number, search: 
 }
 
 function match(path: string, stamp: Stamp, { matched, tell }: Search): void {
-  if (stamp.type === 'other') return;
+  if (stamp.type === 'other' || matched.size > MOST_FILES) return;
   matched.set(path, stamp);
   tell(path, stamp);
 }
 
 function everythingBelow(directory: string, search: Search): void {
+  if (search.whole.has(directory) || search.matched.size > MOST_FILES) return;
+  search.whole.add(directory);
   for (const name of namesIn(directory, search)) {
     const path = join(directory, name);
     const stamp = seenAt(path, search);
@@ -189,7 +217,8 @@ export function findPath(
     .filter((part) => part !== '' && part !== '.')
     .map((name): Segment => ({ type: 'name', name }));
   const matched = new Map<string, Stamp>();
-  descend('', segments, 0, { looks, matched, hidden: true, tell: () => undefined, trouble });
+  const [been, whole, tell] = [null, new Set<string>(), () => undefined];
+  descend('', segments, 0, { looks, matched, hidden: true, been, whole, tell, trouble });
   return matched;
 }
 

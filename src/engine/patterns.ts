@@ -1,130 +1,149 @@
-/** Patterns of input files: parsed once into segments, `*`, `?`, `[…]`, `{a,b}` and `**`, with `!` for exclusion. */
+/** Patterns of input files: parsed once into segments, `*`, `?`, `[…]`, `{a,b}` and `**`, with `!` for exclusion. Matched in linear time. */
+import { type NameMatcher, parseName } from './name-matcher.ts';
 
 /** One path segment of a pattern: a plain name, a matcher, or any number of directories. */
 export type Segment =
   | { readonly type: 'name'; readonly name: string }
-  | { readonly type: 'match'; readonly matches: RegExp }
+  | { readonly type: 'match'; readonly matcher: NameMatcher }
   | { readonly type: 'any-depth' };
 
 export interface Pattern {
   /** As written, without the `!`. */
   readonly text: string;
   readonly excludes: boolean;
-  /** Alternatives after `{a,b}` was expanded. */
+  /** Alternatives after `{a,b}` was expanded; none when there are too many. */
   readonly alternatives: readonly (readonly Segment[])[];
   /** Whether nothing in it is a wildcard: it names one file or directory. */
   readonly literal: boolean;
+  /** Why it cannot be used; null when it can. */
+  readonly problem: 'too-long' | 'too-many-alternatives' | null;
 }
 
 const MAGIC = /[*?[{]/;
+/** The longest path that the kernel takes. */
+const LONGEST = 4096;
+/** So many patterns may one with braces stand for. */
+export const MOST_ALTERNATIVES = 1024;
 
 /** Parses one entry of `inputs`. A backslash makes the next character plain. */
 export function parsePattern(entry: string): Pattern {
   const excludes = entry.startsWith('!');
   const text = excludes ? entry.slice(1) : entry;
-  const alternatives = expandBraces(text).map((path) =>
-    path
-      .split('/')
-      .filter((part) => part !== '' && part !== '.')
-      .map(parseSegment),
-  );
+  const unusable = { text, excludes, alternatives: [], literal: false } as const;
+  if (text.length > LONGEST) return { ...unusable, problem: 'too-long' };
+  const expanded = expandBraces(text);
+  if (expanded === null) return { ...unusable, problem: 'too-many-alternatives' };
+  const alternatives = expanded.map(parseSegments);
   const literal =
     alternatives.length === 1 && alternatives[0]?.every((part) => part.type === 'name') === true;
-  return { text, excludes, alternatives, literal };
+  return { text, excludes, alternatives, literal, problem: null };
+}
+
+/** Several `**` in a row are one. */
+function parseSegments(path: string): readonly Segment[] {
+  const segments: Segment[] = [];
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    const segment = parseSegment(part);
+    if (segment.type !== 'any-depth' || segments.at(-1)?.type !== 'any-depth') segments.push(segment);
+  }
+  return segments;
 }
 
 /** Whether a relative path, or a directory above it, is matched by a pattern. */
 export function matchesPattern(pattern: Pattern, path: string): boolean {
   const parts = path.split('/');
-  return pattern.alternatives.some((segments) => matchesFrom(segments, 0, parts, 0));
+  return pattern.alternatives.some((segments) => matchesParts(segments, parts));
 }
 
-function matchesFrom(
-  segments: readonly Segment[],
-  at: number,
-  parts: readonly string[],
-  from: number,
-): boolean {
-  const segment = segments[at];
-  if (segment === undefined) return true;
-  if (segment.type === 'any-depth') {
-    for (let next = from; next < parts.length; next++) {
-      if (matchesFrom(segments, at + 1, parts, next)) return true;
-    }
-    return false;
+/**
+ * Takes the leftmost place for what comes after each `**`: should the rest not fit there, only the last `**` has to take
+ * one directory more, for what an earlier one takes more leaves less.
+ */
+function matchesParts(segments: readonly Segment[], parts: readonly string[]): boolean {
+  let at = 0;
+  let from = 0;
+  /** Where to go on when something does not fit: after the last `**`, one part later. */
+  let retry: { readonly at: number; from: number } | null = null;
+  for (;;) {
+    const segment = segments[at];
+    if (segment === undefined) return true;
+    const part = parts[from];
+    // Also the last `**` stands for one name at least.
+    if (part === undefined) return false;
+    if (segment.type === 'any-depth') {
+      at += 1;
+      retry = { at, from };
+    } else if (matchesSegment(segment, part)) {
+      at += 1;
+      from += 1;
+    } else if (retry !== null) {
+      retry.from += 1;
+      at = retry.at;
+      from = retry.from;
+    } else return false;
   }
-  const part = parts[from];
-  if (part === undefined || !matchesSegment(segment, part)) return false;
-  return matchesFrom(segments, at + 1, parts, from + 1);
 }
 
 /** Whether one name is matched by one segment that is not `**`. */
 export function matchesSegment(segment: Exclude<Segment, { type: 'any-depth' }>, name: string): boolean {
-  return segment.type === 'name' ? segment.name === name : segment.matches.test(name);
+  return segment.type === 'name' ? segment.name === name : segment.matcher.matches(name);
 }
 
 /** Whether a segment asks for a hidden name itself, as `.git*` does. */
 export function asksForHidden(segment: Segment): boolean {
-  return segment.type === 'match' && segment.matches.source.startsWith('^\\.');
+  return segment.type === 'match' && segment.matcher.beginsWithDot;
 }
 
 function parseSegment(part: string): Segment {
   if (part === '**') return { type: 'any-depth' };
-  if (!MAGIC.test(part) && !part.includes('\\')) return { type: 'name', name: part };
-  if (!MAGIC.test(part.replace(/\\./g, ''))) return { type: 'name', name: part.replace(/\\(.)/g, '$1') };
-  return { type: 'match', matches: new RegExp(`^${segmentSource(part)}$`, 'su') };
+  if (!MAGIC.test(part.replace(/\\./gsu, ''))) return { type: 'name', name: part.replace(/\\(.)/gsu, '$1') };
+  return { type: 'match', matcher: parseName(part) };
 }
 
-const TOKEN = /\\(.)|(\*+)|(\?)|\[([!^]?\]?[^\]]*)\]|(.)/gsu;
+/** `a{b,c}d` → `abd`, `acd`; braces without a comma, and unclosed ones, are plain characters. Null when they are too many. */
+function expandBraces(text: string): readonly string[] | null {
+  const expanded: string[] = [];
+  return expandInto(expanded, text, 0) ? expanded : null;
+}
 
-function segmentSource(part: string): string {
-  return part.replace(
-    TOKEN,
-    (_, quoted?: string, stars?: string, one?: string, inner?: string, other?: string) => {
-      if (stars !== undefined) return '.*';
-      if (one !== undefined) return '.';
-      if (inner !== undefined) return classSource(inner);
-      return escaped(quoted ?? other ?? '');
-    },
+/** Adds what `text` stands for, whose braces before `from` are plain; false when there is no room. */
+function expandInto(expanded: string[], text: string, from: number): boolean {
+  const group = firstGroup(text, from);
+  if (group === null) {
+    expanded.push(text.replace(/\\.|\{/gsu, (token) => (token === '{' ? '\\{' : token)));
+    return expanded.length <= MOST_ALTERNATIVES;
+  }
+  const before = text.slice(0, group.open);
+  const after = text.slice(group.end + 1);
+  const starts = [group.open, ...group.commas].map((at) => at + 1);
+  const ends = [...group.commas, group.end];
+  return starts.every((start, at) =>
+    expandInto(expanded, before + text.slice(start, ends[at]) + after, group.open),
   );
 }
 
-function classSource(inner: string): string {
-  const negated = inner.startsWith('!') || inner.startsWith('^');
-  const characters = (negated ? inner.slice(1) : inner).replace(/[\\\]^[&~|]/g, '\\$&');
-  return `[${negated ? '^' : ''}${characters}]`;
+interface BraceGroup {
+  readonly open: number;
+  readonly commas: number[];
+  end: number;
 }
 
-function escaped(character: string): string {
-  return character.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&');
-}
-
-/** `a{b,c}d` → `abd`, `acd`; braces without a comma, and unclosed ones, are plain characters. */
-function expandBraces(text: string): readonly string[] {
-  for (let open = text.indexOf('{'); open >= 0; open = text.indexOf('{', open + 1)) {
-    if (text[open - 1] === '\\') continue;
-    const group = braceGroup(text, open);
-    if (group === null || group.parts.length < 2) continue;
-    const before = text.slice(0, open);
-    const after = text.slice(group.end + 1);
-    return group.parts.flatMap((part) => expandBraces(before + part + after));
-  }
-  return [text.replace(/(?<!\\)\{/g, '\\{')];
-}
-
-function braceGroup(text: string, open: number): { end: number; parts: string[] } | null {
-  const parts: string[] = [];
-  let depth = 0;
-  let start = open + 1;
-  for (let at = open; at < text.length; at++) {
+/** The first braces that are closed and hold a comma of their own. */
+function firstGroup(text: string, from: number): BraceGroup | null {
+  const opened: BraceGroup[] = [];
+  let first: BraceGroup | null = null;
+  for (let at = from; at < text.length; at++) {
     const character = text[at];
     if (character === '\\') at++;
-    else if (character === '{') depth++;
-    else if (character === ',' && depth === 1) {
-      parts.push(text.slice(start, at));
-      start = at + 1;
-    } else if (character === '}' && --depth === 0)
-      return { end: at, parts: [...parts, text.slice(start, at)] };
+    else if (character === '{') opened.push({ open: at, commas: [], end: -1 });
+    else if (character === ',') opened.at(-1)?.commas.push(at);
+    else if (character === '}') {
+      const closed = opened.pop();
+      if (closed === undefined) continue;
+      closed.end = at;
+      if (closed.commas.length > 0 && (first === null || closed.open < first.open)) first = closed;
+    }
   }
-  return null;
+  return first;
 }

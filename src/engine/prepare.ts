@@ -122,6 +122,14 @@ async function filesOf(
       location: action.location,
     });
   for (const { path, errno } of declared.unreadable) unreadable(path, errno);
+  for (const { pattern, problem } of declared.excessive)
+    failures.push({
+      code: 'input-pattern',
+      stage: action.stage,
+      pattern,
+      problem,
+      location: action.location,
+    });
   const implied = await impliedPaths(action, options, by);
   if (!implied.ok) return fail([...failures, implied.failure]);
   const more = implied.value.flatMap((path) => {

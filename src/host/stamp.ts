@@ -99,12 +99,11 @@ export function stampTarget(path: string): Stamp | null {
 
 /** What UTF-8 has no place for is read as this: then the bytes themselves must be looked at. */
 const REPLACEMENT = '\u{fffd}';
-const strictly = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Bytes of a name as text; null when they are no UTF-8. */
 function textOf(bytes: Uint8Array): string | null {
   try {
-    return strictly.decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return null;
   }

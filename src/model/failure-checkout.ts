@@ -16,6 +16,14 @@ export type CheckoutFailure =
       readonly path: string;
       readonly location: Location;
     }
+  /** A pattern of `inputs` that stands for too much. */
+  | {
+      readonly code: 'input-pattern';
+      readonly stage: string;
+      readonly pattern: string;
+      readonly problem: 'too-long' | 'too-many-alternatives' | 'too-many-files';
+      readonly location: Location;
+    }
   /** What a declared input is, or what is in it, cannot be known: no permission, a loop of links, a failing disk, a name that is no UTF-8. */
   | {
       readonly code: 'input-unreadable';

@@ -2,6 +2,18 @@
 import type { CheckoutFailure } from '../../model/failure-checkout.ts';
 import type { Texts } from '../failure-text.ts';
 
+const EXCESS = {
+  'too-long': 'is longer than a path can be',
+  'too-many-alternatives': 'stands for more than 1,024 patterns',
+  'too-many-files': 'finds more than a million files',
+} as const;
+
+const LONGEST_SHOWN = 80;
+
+function shortened(pattern: string): string {
+  return pattern.length > LONGEST_SHOWN ? `${pattern.slice(0, LONGEST_SHOWN)}…` : pattern;
+}
+
 export const checkoutTexts: Texts<CheckoutFailure> = {
   'input-missing': {
     doc: 'A stage declares an input that does not exist.',
@@ -17,6 +29,14 @@ export const checkoutTexts: Texts<CheckoutFailure> = {
     doc: 'A stage declares an input that is a socket, a pipe or a device.',
     text: (failure) => ({
       summary: `stage \`${failure.stage}\`: the input ${failure.path} is neither a file nor a directory nor a link`,
+      state: 'nothing was run',
+    }),
+  },
+  'input-pattern': {
+    doc: 'A pattern of `inputs` is longer than a path can be, its braces stand for more than 1,024 patterns, or it finds more than a million files.',
+    text: (failure) => ({
+      summary: `stage \`${failure.stage}\`: the input \`${shortened(failure.pattern)}\` ${EXCESS[failure.problem]}`,
+      hint: 'write it so that it names less: a directory stands for everything below it',
       state: 'nothing was run',
     }),
   },
