@@ -24,6 +24,8 @@ export interface TakenInputs {
   readonly stamps: ReadonlyMap<string, Stamp>;
   /** Absolute paths of those that count by what they lead to; all others lie where they are named. */
   readonly followed: ReadonlyMap<string, string>;
+  /** Absolute paths of links, and of what is absent, on the way to those. */
+  readonly passed: ReadonlyMap<string, Stamp | null>;
 }
 
 export interface Pinned {
@@ -39,13 +41,9 @@ export async function takeInputs(
   const { host, cache, looks } = by;
   // An action may wait for hours for those before it: then what was found in the beginning is looked at again.
   const isNew = host.clock.nowMs() - prepared.foundAtMs < AS_IF_NOW_MS;
-  const followed = new Map<string, string>();
-  for (const named of prepared.followed) {
-    const absolute = looks.absolute(named);
-    followed.set(named, host.files.realPath(absolute) ?? absolute);
-  }
+  const { followed, passed } = prepared;
   const placeOf = (named: string) => followed.get(named) ?? looks.absolute(named);
-  const looked = isNew ? stampsFound(prepared, host, followed) : stampsNow(prepared, host, placeOf);
+  const looked = isNew ? ok(prepared.files) : stampsNow(prepared, host, placeOf);
   if (!looked.ok) return looked;
   const stamps = looked.value;
   const links = new Map<string, string>();
@@ -65,24 +63,7 @@ export async function takeInputs(
     if (link === undefined) inputs.set(named, fileInput(digests.value[next++] as Digest, stamp.mode));
     else inputs.set(named, { link });
   }
-  return ok({ inputs, stamps, followed });
-}
-
-/** As they were when they were found, but for what links lead to. */
-function stampsFound(
-  prepared: Prepared,
-  host: Host,
-  followed: ReadonlyMap<string, string>,
-): Result<ReadonlyMap<string, Stamp>, Failure> {
-  // The very list: a hundred thousand need not be copied.
-  if (followed.size === 0) return ok(prepared.files);
-  const stamps = new Map(prepared.files);
-  for (const [named, place] of followed) {
-    const stamp = host.files.stamp(place);
-    if (stamp === null) return missing(prepared, named);
-    stamps.set(named, stamp);
-  }
-  return ok(stamps);
+  return ok({ inputs, stamps, followed, passed });
 }
 
 function stampsNow(
@@ -106,9 +87,10 @@ function fileInput(digest: Digest, mode: number): ManifestInput {
 /** Files that are not as they were when they were taken: relative to the pipeline's directory, or absolute outside of it. */
 export function changedInputs(
   { host, looks, plan }: { readonly host: Host; readonly looks: Looks; readonly plan: Pick<Plan, 'root'> },
-  { stamps, followed }: TakenInputs,
+  { stamps, followed, passed }: TakenInputs,
 ): readonly string[] {
   const changed: string[] = [];
+  for (const [place, stamp] of passed) if (!sameStat(host.files.stamp(place), stamp)) changed.push(place);
   for (const [named, stamp] of stamps) {
     const place = followed.get(named) ?? looks.absolute(named);
     if (sameStat(host.files.stamp(place), stamp)) continue;

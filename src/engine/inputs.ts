@@ -110,7 +110,7 @@ function matchedBy(
     const hidden = segments[0]?.type === 'name';
     const forks = segments.filter(({ type }) => type === 'any-depth').length;
     const been = forks > 1 ? new Set<string>() : null;
-    descend('', segments, 0, { looks, matched, hidden, been, whole: new Set(), ...hears });
+    descend('', segments, 0, { looks, matched, hidden, been, whole: new Set(), most: MOST_FILES, ...hears });
   }
   return matched;
 }
@@ -124,6 +124,8 @@ interface Search {
   readonly been: Set<string> | null;
   /** Directories of which all is found. */
   readonly whole: Set<string>;
+  /** One file more, and the search is given up. */
+  readonly most: number;
   readonly tell: FoundListener;
   /** Hears of what cannot be looked at. */
   readonly trouble: (path: string, errno: string) => void;
@@ -182,16 +184,26 @@ function meet(path: string, segments: readonly Segment[], next: number, search: 
   if (stamp === null) return;
   if (stamp.type === 'directory') descend(path, segments, next, search);
   else if (next === segments.length) match(path, stamp, search);
+  else if (stamp.type === 'link' && leadsToDirectory(path, search)) descend(path, segments, next, search);
 }
 
-function match(path: string, stamp: Stamp, { matched, tell }: Search): void {
-  if (stamp.type === 'other' || matched.size > MOST_FILES) return;
+/** Of a link that a path goes through. */
+function leadsToDirectory(path: string, { looks, trouble }: Search): boolean {
+  const end = looks.endOf(looks.absolute(path));
+  if (end.type === 'unknown') trouble(path, end.errno);
+  if (end.type !== 'found' || end.stamp.type !== 'directory') return false;
+  looks.add(end.place, end.stamp);
+  return true;
+}
+
+function match(path: string, stamp: Stamp, { matched, most, tell }: Search): void {
+  if (stamp.type === 'other' || matched.size > most) return;
   matched.set(path, stamp);
   tell(path, stamp);
 }
 
 function everythingBelow(directory: string, search: Search): void {
-  if (search.whole.has(directory) || search.matched.size > MOST_FILES) return;
+  if (search.whole.has(directory) || search.matched.size > search.most) return;
   search.whole.add(directory);
   for (const name of namesIn(directory, search)) {
     const path = join(directory, name);
@@ -203,7 +215,28 @@ function everythingBelow(directory: string, search: Search): void {
 }
 
 function join(directory: string, name: string): string {
-  return directory === '' ? name : `${directory}/${name}`;
+  return directory === '' || directory === '/' ? directory + name : `${directory}/${name}`;
+}
+
+/**
+ * All files and links below a directory anywhere, by their path from there, sorted; hidden ones too. Null when they are more
+ * than `most`.
+ */
+export function everyFileBelow(
+  place: string,
+  looks: Looks,
+  by: { readonly trouble: (path: string, errno: string) => void; readonly most: number },
+): ReadonlyMap<string, Stamp> | null {
+  const below = new Map<string, Stamp>();
+  const directory = place === looks.root ? '' : named(place, looks);
+  const matched = new Map<string, Stamp>();
+  const nothing = () => undefined;
+  const { most, trouble } = by;
+  everythingBelow(directory, { looks, matched, hidden: true, been: null, whole: new Set(), most, tell: nothing, trouble });
+  if (matched.size > most) return null;
+  const start = directory === '' ? 0 : directory === '/' ? 1 : directory.length + 1;
+  for (const [path, stamp] of matched) below.set(path.slice(start), stamp);
+  return sortedByPath(below);
 }
 
 /** One path without wildcards: a file, a link, or everything below a directory. */
@@ -217,8 +250,8 @@ export function findPath(
     .filter((part) => part !== '' && part !== '.')
     .map((name): Segment => ({ type: 'name', name }));
   const matched = new Map<string, Stamp>();
-  const [been, whole, tell] = [null, new Set<string>(), () => undefined];
-  descend('', segments, 0, { looks, matched, hidden: true, been, whole, tell, trouble });
+  const [been, whole, most, tell] = [null, new Set<string>(), MOST_FILES, () => undefined];
+  descend('', segments, 0, { looks, matched, hidden: true, been, whole, most, tell, trouble });
   return matched;
 }
 
@@ -229,4 +262,10 @@ export function nearestTo(path: string, looks: Looks): readonly string[] {
   if (/[*?[{]/.test(path) || looks.stamp(directory)?.type !== 'directory') return [];
   const near = suggest(path.slice(slash + 1), looks.list(directory));
   return near === null ? [] : [join(directory, near)];
+}
+
+/** Whether any exclusion among the entries of `inputs` takes a path away. */
+export function excludedBy(entries: readonly string[]): (path: string) => boolean {
+  const exclusions = entries.map(parsePattern).filter(({ excludes }) => excludes);
+  return (path) => exclusions.some((exclusion) => matchesPattern(exclusion, path));
 }

@@ -1,6 +1,7 @@
 /** Remembers every look at the checkout, with the answer, so that the next run can tell by stamps alone whether any would differ. */
 import type { Files, Stamp } from '../host/host.ts';
 import type { HostFailure } from '../model/failure-host.ts';
+import { type LinkEnd, linkEnd } from './link-end.ts';
 
 /** Wildcards never match these, wherever they are. */
 const NEVER = '.git';
@@ -84,6 +85,17 @@ export class Looks {
   /** Why `list` may not have given all names of a directory; null when it has. */
   listTrouble(directory: string): HostFailure | null {
     return this.#known.troubles.get(directory) ?? null;
+  }
+
+  /** Where a link at an absolute path leads; everything on the way counts as looked at. */
+  endOf(link: string, meets: (place: string, stamp: Stamp | null) => void = () => undefined): LinkEnd {
+    const end = linkEnd(this.#known.files, link, (place, stamp) => {
+      this.add(place, stamp);
+      meets(place, stamp);
+    });
+    // A directory counts by what is looked for in it.
+    if (end.type === 'found' && end.stamp.type !== 'directory') this.add(end.place, end.stamp);
+    return end;
   }
 
   /** Adds what was looked at elsewhere: a tool's binary, a file of variables. */

@@ -8,7 +8,8 @@ import { fail, ok } from '../model/result.ts';
 import type { LockFile, StageKind } from '../stages/kind.ts';
 import type { YamlReader } from './finder.ts';
 import { inputFinder } from './finder.ts';
-import { type FoundListener, findInputs, findPath, nearestTo, sortedByPath } from './inputs.ts';
+import { excludedBy, type FoundListener, findInputs, findPath, nearestTo, sortedByPath } from './inputs.ts';
+import { followLinks, hasLinks } from './links.ts';
 import { askingAgain } from './lock-file.ts';
 import { type Looks, MOST_LOOKS } from './looks.ts';
 import { referencesOf } from './options.ts';
@@ -24,8 +25,10 @@ export interface Prepared {
   readonly files: ReadonlyMap<string, Stamp>;
   /** When the last of them was. */
   readonly foundAtMs: number;
-  /** Those of them that are links, but count by what they lead to, because an option names them as its value. */
-  readonly followed: ReadonlySet<string>;
+  /** Those of them whose content lies elsewhere, because a link leads there: its absolute path. */
+  readonly followed: ReadonlyMap<string, string>;
+  /** Absolute paths of links, and of what is absent, on the way there. */
+  readonly passed: ReadonlyMap<string, Stamp | null>;
   readonly tools: { readonly [name: string]: string };
   /** Absolute paths of all that was looked at for this action alone; of more than `MOST_LOOKS` only so many and one. */
   readonly looked: ReadonlySet<string>;
@@ -92,12 +95,14 @@ async function pinned(action: PlannedAction, by: Preparation): Promise<Result<Op
   return options.ok ? ok(options.value as OptionValues | null) : options;
 }
 
+const NO_LINKS = { followed: new Map<string, string>(), passed: new Map<string, Stamp | null>() } as const;
+
 async function filesOf(
   action: PlannedAction,
   options: OptionValues,
   by: Preparation,
   tell: FoundListener,
-): Promise<Result<Pick<Prepared, 'files' | 'followed'>, readonly Failure[]>> {
+): Promise<Result<Pick<Prepared, 'files' | 'followed' | 'passed'>, readonly Failure[]>> {
   const { looks } = by;
   const failures: Failure[] = [];
   const missing = (pattern: string) =>
@@ -139,15 +144,26 @@ async function filesOf(
     return [...found];
   });
   const files = more.length === 0 ? declared.files : new Map([...declared.files, ...more]);
-  const followed = new Set<string>();
-  for (const path of referencesOf(action, options).files) {
-    if (files.get(path)?.type !== 'link') continue;
-    const real = by.host.files.realPath(looks.absolute(path));
-    if (real !== null && looks.stamp(real)?.type === 'file') followed.add(path);
-    else special(path);
-  }
+  if (!hasLinks(files))
+    return failures.length > 0 ? fail(failures) : ok({ files: sortedByPath(files), ...NO_LINKS });
+  const linked = followLinks(files, {
+    files: by.host.files,
+    looks,
+    asFiles: new Set(referencesOf(action, options).files),
+    isExcluded: excludedBy(action.inputs),
+    inPlace: action.workspace === 'in-place',
+  });
+  for (const { path, errno } of linked.unreadable) unreadable(path, errno);
+  for (const path of linked.special) special(path);
+  for (const trouble of linked.troubles)
+    failures.push({
+      code: 'input-link-leaves',
+      stage: action.stage,
+      ...trouble,
+      location: action.location,
+    });
   if (failures.length > 0) return fail(failures);
-  return ok({ files: sortedByPath(files), followed });
+  return ok({ files: sortedByPath(linked.files), followed: linked.places, passed: linked.passed });
 }
 
 /** Files that options name, and those that the kind finds by looking at them. */

@@ -24,6 +24,15 @@ export type CheckoutFailure =
       readonly problem: 'too-long' | 'too-many-alternatives' | 'too-many-files';
       readonly location: Location;
     }
+  /** A link among the inputs that can neither stay one in a workspace nor be replaced by what it leads to. */
+  | {
+      readonly code: 'input-link-leaves';
+      readonly stage: string;
+      readonly path: string;
+      readonly target: string;
+      readonly problem: 'nothing-there' | 'holds-the-link' | 'too-many-files';
+      readonly location: Location;
+    }
   /** What a declared input is, or what is in it, cannot be known: no permission, a loop of links, a failing disk, a name that is no UTF-8. */
   | {
       readonly code: 'input-unreadable';

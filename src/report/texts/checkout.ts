@@ -8,6 +8,12 @@ const EXCESS = {
   'too-many-files': 'finds more than a million files',
 } as const;
 
+const LINKS = {
+  'nothing-there': 'out of the pipeline’s directory, where nothing is',
+  'holds-the-link': 'a directory that holds the pipeline or the link itself',
+  'too-many-files': 'through which more than 100,000 files would be read',
+} as const;
+
 const LONGEST_SHOWN = 80;
 
 function shortened(pattern: string): string {
@@ -37,6 +43,14 @@ export const checkoutTexts: Texts<CheckoutFailure> = {
     text: (failure) => ({
       summary: `stage \`${failure.stage}\`: the input \`${shortened(failure.pattern)}\` ${EXCESS[failure.problem]}`,
       hint: 'write it so that it names less: a directory stands for everything below it',
+      state: 'nothing was run',
+    }),
+  },
+  'input-link-leaves': {
+    doc: 'A link among the inputs leads out of them, and what it leads to cannot take its place: nothing is there, or far too much.',
+    text: (failure) => ({
+      summary: `stage \`${failure.stage}\`: the input ${failure.path} is a link to ${failure.target}, ${LINKS[failure.problem]}`,
+      hint: 'let it lead to something less, or exclude it with a pattern that begins with `!`',
       state: 'nothing was run',
     }),
   },
