@@ -232,7 +232,16 @@ export function everyFileBelow(
   const matched = new Map<string, Stamp>();
   const nothing = () => undefined;
   const { most, trouble } = by;
-  everythingBelow(directory, { looks, matched, hidden: true, been: null, whole: new Set(), most, tell: nothing, trouble });
+  everythingBelow(directory, {
+    looks,
+    matched,
+    hidden: true,
+    been: null,
+    whole: new Set(),
+    most,
+    tell: nothing,
+    trouble,
+  });
   if (matched.size > most) return null;
   const start = directory === '' ? 0 : directory === '/' ? 1 : directory.length + 1;
   for (const [path, stamp] of matched) below.set(path.slice(start), stamp);

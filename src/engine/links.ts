@@ -111,18 +111,19 @@ class Links {
   }
 
   #meet(path: string, link: string, mapping: Mapping, how: 'file' | 'follow' | 'any'): void {
+    if (mapping.at !== '' && this.#by.isExcluded(path)) return;
     const { linked } = this;
     const { files } = this.#by;
     const text = files.readLink(link);
-    if (!text.ok) return void linked.unreadable.push({ path, errno: text.failure.errno });
     const end = this.#endOf(link);
     const stamp = files.stamp(link);
-    if (end.type === 'unknown') linked.unreadable.push({ path, errno: end.errno });
+    if (!text.ok) linked.unreadable.push({ path, errno: text.failure.errno });
+    else if (end.type === 'unknown') linked.unreadable.push({ path, errno: end.errno });
     else if (end.type === 'nowhere') this.#toNowhere(path, text.value, stamp);
     else if (how === 'file' && end.stamp.type !== 'file') linked.special.push(path);
     else if (how === 'any' && (text.value.startsWith('/') || staysWithin(end, path, text.value, mapping))) {
       if (stamp !== null) linked.files.set(path, stamp);
-      if (text.value.startsWith('/')) this.#readThere(path, end, mapping);
+      if (text.value.startsWith('/')) this.#readThere(path, end, mapping.within);
     } else this.#replace(path, text.value, end, mapping);
   }
 
@@ -135,17 +136,20 @@ class Links {
 
   /** What a link leads to takes its place. */
   #replace(path: string, target: string, { place, stamp }: Found, { within }: Mapping): void {
-    const { linked } = this;
-    if (stamp.type === 'file') return this.#add(path, place, stamp, target);
-    if (stamp.type !== 'directory') return void linked.special.push(path);
-    if (this.#holds(place, within)) return void linked.troubles.push({ path, target, problem: 'holds-the-link' });
+    if (stamp.type === 'file') this.#add(path, place, stamp, target);
+    else if (stamp.type !== 'directory') this.linked.special.push(path);
+    else if (this.#holds(place, within))
+      this.linked.troubles.push({ path, target, problem: 'holds-the-link' });
+    else this.#replaceDirectory(path, target, place, within);
+  }
+
+  #replaceDirectory(path: string, target: string, place: string, within: readonly string[]): void {
     const below = this.#below(path, place, target);
-    const names = new Set(below.keys());
-    const directories = directoriesOf(names);
+    const directories = directoriesOf(below.keys());
     const mapping: Mapping = {
       at: path,
       place,
-      isStaged: (relative) => relative === '' || names.has(relative) || directories.has(relative),
+      isStaged: (relative) => below.has(relative) || directories.has(relative),
       within: [...within, place],
     };
     for (const [relative, found] of below) {
@@ -156,25 +160,30 @@ class Links {
   }
 
   /** What an absolute link leads to is read where it is. */
-  #readThere(path: string, { place, stamp }: Found, { within }: Mapping): void {
-    const { linked } = this;
+  #readThere(path: string, { place, stamp }: Found, within: readonly string[]): void {
     if (place === NOTHING || this.#read.has(place)) return;
     this.#read.add(place);
-    if (stamp.type === 'file') return this.#add(place, place, stamp, place);
-    if (stamp.type !== 'directory') return void linked.special.push(path);
-    if (this.#holds(place, within))
-      return void linked.troubles.push({ path, target: place, problem: 'holds-the-link' });
+    if (stamp.type === 'file') this.#add(place, place, stamp, place);
+    else if (stamp.type !== 'directory') this.linked.special.push(path);
+    else if (this.#holds(place, within))
+      this.linked.troubles.push({ path, target: place, problem: 'holds-the-link' });
+    else this.#readDirectory(path, place, within);
+  }
+
+  #readDirectory(path: string, place: string, within: readonly string[]): void {
+    const { linked } = this;
     for (const [relative, found] of this.#below(path, place, place)) {
       const own = `${place}/${relative}`;
-      if (found.type !== 'link') this.#add(own, own, found, place);
-      else {
-        linked.files.set(own, found);
-        linked.places.set(own, own);
-        const end = this.#endOf(own);
-        if (end.type === 'unknown') linked.unreadable.push({ path: own, errno: end.errno });
-        else if (end.type === 'found' && !isBelow(end.place, place))
-          this.#readThere(path, end, { at: '', place, isStaged: () => false, within: [...within, place] });
+      if (found.type !== 'link') {
+        this.#add(own, own, found, place);
+        continue;
       }
+      linked.files.set(own, found);
+      linked.places.set(own, own);
+      const end = this.#endOf(own);
+      if (end.type === 'unknown') linked.unreadable.push({ path: own, errno: end.errno });
+      else if (end.type === 'found' && !isBelow(end.place, place))
+        this.#readThere(path, end, [...within, place]);
     }
   }
 
@@ -191,7 +200,8 @@ class Links {
   }
 
   #add(path: string, place: string, stamp: Stamp, target: string): void {
-    if (this.#by.isExcluded(path)) return;
+    // What is read where it lies is there, excluded or not.
+    if (!path.startsWith('/') && this.#by.isExcluded(path)) return;
     this.#added += 1;
     if (this.#added === MOST_LINKED + 1)
       this.linked.troubles.push({ path, target, problem: 'too-many-files' });

@@ -140,7 +140,7 @@ async function inPlaces(
   const { action } = prepared;
   const startedMs = host.clock.monotonicMs();
   if (places.workspace !== session.plan.root) {
-    const files = await stageFiles(session, taken.inputs, places.workspace);
+    const files = await stageFiles(session, taken, places.workspace);
     if (!files.ok) return files;
   }
   const references = referencesOf(action, options);

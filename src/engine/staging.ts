@@ -1,12 +1,12 @@
 /** Fills a workspace: declared files of the checkout, and the artifacts of other actions, for reading. */
 import { dirname } from 'node:path';
-import type { ManifestInput } from '../model/action.ts';
 import type { Artifact, Content } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import type { ArtifactRef, PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import type { StagedInput } from '../stages/kind.ts';
+import type { TakenInputs } from './fingerprint.ts';
 import { stagedPath } from './manifest.ts';
 import type { References } from './options.ts';
 import { refKey } from './options.ts';
@@ -28,12 +28,14 @@ export interface Places {
 /** Copies (or reflinks) declared files into the workspace at their paths; links keep their target text. */
 export async function stageFiles(
   session: Session,
-  inputs: ReadonlyMap<string, ManifestInput>,
+  { inputs, followed }: TakenInputs,
   workspace: string,
 ): Promise<Result<void, Failure>> {
   const { files } = session.host;
   const made = new Set<string>();
   for (const [path, input] of inputs) {
+    // What an absolute link leads to is read where it is.
+    if (path.startsWith('/')) continue;
     const to = `${workspace}/${path}`;
     const parent = dirname(to);
     if (parent !== workspace && !made.has(parent)) {
@@ -44,7 +46,7 @@ export async function stageFiles(
     const done =
       'link' in input
         ? await files.symlink(input.link, to)
-        : await files.copyFile(files.realPath(session.looks.absolute(path)) ?? path, to);
+        : await files.copyFile(followed.get(path) ?? session.looks.absolute(path), to);
     if (!done.ok) return done;
   }
   return ok(undefined);

@@ -30,7 +30,12 @@ function sidesOf(given: { action?: string; pipeline?: string; startsAnew?: boole
   const stamp = host.files.stamp(input);
   if (stamp === null) throw new Error('no stamp');
   const { action = 'install', pipeline = 'p', startsAnew = false } = given;
-  const taken = { inputs: new Map(), stamps: new Map([['input', stamp]]), followed: new Map() };
+  const taken = {
+    inputs: new Map(),
+    stamps: new Map([['input', stamp]]),
+    followed: new Map(),
+    passed: new Map(),
+  };
   const looks = new Looks(host.files, root, []);
   return ownSides({ cache, host, looks, plan: { root, name: pipeline } }, { action, taken, startsAnew });
 }

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Cache } from '../../src/cache/cache.ts';
 import { openCache } from '../../src/cache/local.ts';
 import { takeInputs } from '../../src/engine/fingerprint.ts';
-import { findInputs } from '../../src/engine/inputs.ts';
+import { findInputs, sortedByPath } from '../../src/engine/inputs.ts';
+import { followLinks } from '../../src/engine/links.ts';
 import { Looks, MOST_LOOKS } from '../../src/engine/looks.ts';
 import type { Prepared } from '../../src/engine/prepare.ts';
 import { realHost } from '../../src/host/real.ts';
@@ -32,10 +33,18 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 /** As if `in` had been found `agoMs` ago, and an option named `in/d` as its value. */
 async function take(agoMs: number, change: () => void = () => undefined) {
   const looks = new Looks(host.files, root, []);
-  const { files } = findInputs(['in'], looks);
+  const linked = followLinks(findInputs(['in'], looks).files, {
+    files: host.files,
+    looks,
+    asFiles: new Set(['in/d']),
+    isExcluded: () => false,
+    inPlace: false,
+  });
+  const files = sortedByPath(linked.files);
   change();
   const foundAtMs = host.clock.nowMs() - agoMs;
-  const prepared = { files, foundAtMs, followed: new Set(['in/d']) } as unknown as Prepared;
+  const { places: followed, passed } = linked;
+  const prepared = { files, foundAtMs, followed, passed } as unknown as Prepared;
   const taken = await takeInputs(prepared, { host, cache, looks });
   if (!taken.ok) throw new Error(JSON.stringify(taken.failure));
   return taken.value;
