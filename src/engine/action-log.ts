@@ -1,6 +1,6 @@
 /** The log of one action: lines are masked before they go anywhere, then to the log file, to whoever watches, and to the tail. */
 import type { Files } from '../host/host.ts';
-import type { Masks } from './masks.ts';
+import { LineMasks, type Masks } from './masks.ts';
 
 const TAIL_LINES = 200;
 /** Lines are handed to the file when this much has come together, or when the event loop is idle. */
@@ -9,7 +9,7 @@ const BATCH_CHARACTERS = 64 * 1024;
 export class ActionLog {
   readonly path: string;
   readonly #files: Files;
-  readonly #masks: Masks;
+  readonly #masks: LineMasks;
   readonly #onLine: (line: string) => void;
   #tail: string[] = [];
   #batch: string[] = [];
@@ -21,13 +21,29 @@ export class ActionLog {
   constructor(path: string, files: Files, masks: Masks, onLine: (line: string) => void) {
     this.path = path;
     this.#files = files;
-    this.#masks = masks;
+    this.#masks = new LineMasks(masks);
     this.#onLine = onLine;
   }
 
-  /** Adds a line. */
-  line(text: string): void {
-    const line = this.#masks.apply(text);
+  /** Adds a line, or the first part of one that was `cut` for its length. It is held back while it may begin a secret. */
+  line(text: string, cut = false): void {
+    for (const line of this.#masks.add(text, cut)) this.#take(line);
+  }
+
+  /** The last lines, masked, with those that are still held back. */
+  tail(count = 20): readonly string[] {
+    return [...this.#tail, ...this.#masks.held()].slice(-count);
+  }
+
+  /** Waits until every line is in the file; false when there was none, and so no file. */
+  async close(): Promise<boolean> {
+    for (const line of this.#masks.end()) this.#take(line);
+    this.#flush();
+    await this.#written;
+    return this.#bytes > 0;
+  }
+
+  #take(line: string): void {
     this.#tail.push(line);
     if (this.#tail.length > 2 * TAIL_LINES) this.#tail = this.#tail.slice(-TAIL_LINES);
     this.#onLine(line);
@@ -38,18 +54,6 @@ export class ActionLog {
       this.#scheduled = true;
       setImmediate(() => this.#flush());
     }
-  }
-
-  /** The last lines, masked. */
-  tail(count = 20): readonly string[] {
-    return this.#tail.slice(-count);
-  }
-
-  /** Waits until every line is in the file; false when there was none, and so no file. */
-  async close(): Promise<boolean> {
-    this.#flush();
-    await this.#written;
-    return this.#bytes > 0;
   }
 
   #flush(): void {

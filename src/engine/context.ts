@@ -70,7 +70,7 @@ export function stageContext(attempt: Attempt): StageContext {
     env: attempt.env,
     exec: (file, args, options = {}) => execute(file, args, options, attempt),
     log: (line) => attempt.log.line(line),
-    progress: (activity, fraction) => attempt.progress(activity, fraction ?? null),
+    progress: (activity, fraction) => attempt.progress(attempt.masks.apply(activity), fraction ?? null),
     signal: attempt.signal,
     host: session.host,
     mask: (secret) => attempt.masks.add(secret),
@@ -153,10 +153,10 @@ async function execute(
     signal: attempt.signal,
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     idleTimeoutMs: options.idleTimeoutMs,
-    onLine(line, stream) {
+    onLine(line, stream, cut) {
       options.onLine?.(line);
       if (options.quiet === true && stream === 'stdout') return;
-      log.line(line);
+      log.line(line, cut);
       if (stream === 'stderr') return;
       kept.push(line);
       keptCharacters += line.length + 1;

@@ -113,7 +113,8 @@ async function runOnce(
     const places = await makePlaces(session, own.value.path, action);
     if (!places.ok) return places;
     const around = { places: places.value, masks, log, secrets: secrets.value, isLast };
-    return await inPlaces(session, runnable, around);
+    const produced = await inPlaces(session, runnable, around);
+    return produced.ok ? produced : fail(masks.applyDeep(produced.failure));
   } finally {
     await log.close();
     await own.value.dispose();
@@ -177,7 +178,8 @@ async function inPlaces(
     progress: runnable.progress,
     async afterFailure(failure) {
       const isOver = isLast || !isWorthRetrying(failure);
-      return isOver && !session.signal.aborted ? session.afterFailure(action.name, failure) : 'end';
+      if (!isOver || session.signal.aborted) return 'end';
+      return session.afterFailure(action.name, masks.applyDeep(failure));
     },
   };
   const runner = await session.runnerOf(action.kind);

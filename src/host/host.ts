@@ -126,8 +126,8 @@ export interface ProcessOptions {
   /** The whole environment of the child: nothing is inherited. */
   readonly env: { readonly [name: string]: string };
   readonly input?: string;
-  /** Called for every line of either stream, without its line break. */
-  readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
+  /** Called for every line of either stream, without its line break; one that was `cut` for its length goes on in the next. */
+  readonly onLine?: (line: string, stream: 'stdout' | 'stderr', cut: boolean) => void;
   /** Keep standard output whole in the result. */
   readonly capture?: boolean;
   /** Raw bytes of both streams are appended to this file. */

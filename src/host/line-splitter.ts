@@ -10,8 +10,8 @@ export interface LineSplitter {
   end(): void;
 }
 
-/** `onLine` gets every line without its break: `\n`, `\r\n`, or a lone `\r`. */
-export function lineSplitter(onLine: (line: string) => void): LineSplitter {
+/** `onLine` gets every line without its break: `\n`, `\r\n`, or a lone `\r`; `cut` says that the line goes on in the next. */
+export function lineSplitter(onLine: (line: string, cut: boolean) => void): LineSplitter {
   const decoder = new StringDecoder('utf8');
   let rest = '';
   let afterReturn = false;
@@ -22,14 +22,14 @@ export function lineSplitter(onLine: (line: string) => void): LineSplitter {
     let start = afterReturn && text.startsWith('\n') ? 1 : 0;
     for (const found of text.matchAll(/\r\n|\n|\r/g)) {
       if (found.index < start) continue;
-      onLine(rest + text.slice(start, found.index));
+      onLine(rest + text.slice(start, found.index), false);
       rest = '';
       start = found.index + found[0].length;
     }
     afterReturn = text.endsWith('\r');
     rest += text.slice(start);
     while (rest.length > LONGEST_LINE) {
-      onLine(rest.slice(0, LONGEST_LINE));
+      onLine(rest.slice(0, LONGEST_LINE), true);
       rest = rest.slice(LONGEST_LINE);
     }
   };
@@ -38,7 +38,7 @@ export function lineSplitter(onLine: (line: string) => void): LineSplitter {
     push: (chunk) => take(decoder.write(chunk as Buffer)),
     end() {
       take(decoder.end());
-      if (rest !== '') onLine(rest);
+      if (rest !== '') onLine(rest, false);
       rest = '';
     },
   };

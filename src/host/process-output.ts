@@ -19,7 +19,7 @@ export function collectOutput(child: ChildProcess, options: ProcessOptions): Col
   const listen = (stream: Readable | null, name: 'stdout' | 'stderr') => {
     if (stream === null) return;
     const { onLine } = options;
-    const splitter = onLine ? lineSplitter((line) => onLine(line, name)) : null;
+    const splitter = onLine ? lineSplitter((line, cut) => onLine(line, name, cut)) : null;
     if (splitter) splitters.push(splitter);
     stream.on('data', (chunk: Buffer) => {
       file?.write(chunk);
