@@ -16,7 +16,8 @@ const SHORTEST_LOOSE = 8;
 const OTHER = 0;
 const GAP = 1;
 const FIRST_OWN = 2;
-const ASCII = 128;
+/** Character codes below it have their symbol in a table. */
+export const ASCII = 128;
 
 /** An automaton over folded characters. Its state is one number, 0 at the beginning. */
 export class Automaton {

@@ -1,5 +1,5 @@
 /** Replaces secret values in text by `***` before anyone sees the text: log file, events, tails, failures. */
-import { Automaton } from './automaton.ts';
+import { ASCII, Automaton } from './automaton.ts';
 import { spellingsOf } from './spellings.ts';
 
 const MASK = '***';
@@ -117,6 +117,7 @@ export class LineMasks {
   add(line: string, cut: boolean): readonly string[] {
     if (this.#masks.secrets.size === 0) return [line];
     const scan = this.#current();
+    if (!cut && scan.passes(line)) return [line];
     scan.feed(line + (cut ? CUT : '\n'));
     return linesOf(scan.takeClear());
   }
@@ -165,6 +166,40 @@ class Scan {
     return this.#text;
   }
 
+  /**
+   * Whether a line has nothing of a secret, nor a part of one: nearly all have not, and need not be put together. When it
+   * has, nothing has happened.
+   */
+  passes(line: string): boolean {
+    if (this.#text !== '' || /[\u001b\u009b]/.test(line)) return false;
+    const [plain, base64, hex] = this.#automata;
+    const { next: nextA, symbols: symbolsA, foundFrom: foundA } = plain;
+    const { next: nextB, symbols: symbolsB, foundFrom: foundB } = base64;
+    const { next: nextC, symbols: symbolsC, foundFrom: foundC } = hex;
+    let [a, b, c] = this.#states;
+    for (let index = 0; index < line.length; index++) {
+      const code = line.charCodeAt(index);
+      if (code >= ASCII) {
+        a = nextA[a + plain.symbolOf(code)] as number;
+        b = nextB[b + base64.symbolOf(code)] as number;
+        c = nextC[c + hex.symbolOf(code)] as number;
+      } else {
+        a = nextA[a + (symbolsA[code] as number)] as number;
+        b = nextB[b + (symbolsB[code] as number)] as number;
+        c = nextC[c + (symbolsC[code] as number)] as number;
+      }
+      if (a >= foundA || b >= foundB || c >= foundC) return false;
+    }
+    const isPart = [a, b, c].some(
+      (state, index) => (this.#automata[index] as Automaton).depthOf(state) >= HELD,
+    );
+    if (isPart) return false;
+    this.#states[0] = a;
+    this.#states[1] = b;
+    this.#states[2] = c;
+    return true;
+  }
+
   feed(text: string): void {
     const from = this.#text.length;
     this.#text += text;
@@ -210,7 +245,7 @@ class Scan {
     let [a, b, c] = this.#states;
     for (let index = from; index < shadow.length; index++) {
       const code = shadow.charCodeAt(index);
-      if (code < 128) {
+      if (code < ASCII) {
         a = plain.next[a + (plain.symbols[code] as number)] as number;
         b = base64.next[b + (base64.symbols[code] as number)] as number;
         c = hex.next[c + (hex.symbols[code] as number)] as number;
