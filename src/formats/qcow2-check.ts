@@ -33,7 +33,8 @@ export async function qcow2Damage(source: ByteSource, header: Qcow2Header): Prom
         return place.offset + place.sizeBytes > fileBytes ? truncated('a compressed cluster', source) : null;
       plain += 1;
       if (place.offset % clusterBytes !== 0) return `a cluster at ${place.offset}, which is no place for one`;
-      const used = Math.min(clusterBytes, diskBytes - firstByte - entry * clusterBytes);
+      const written = extendedEntries ? writtenBytes(view.getUint32(at + 12), clusterBytes) : clusterBytes;
+      const used = Math.min(written, diskBytes - firstByte - entry * clusterBytes);
       return place.offset + used > fileBytes ? truncated('a cluster', source) : null;
     });
     if (problem !== null) return problem;
@@ -41,6 +42,11 @@ export async function qcow2Damage(source: ByteSource, header: Qcow2Header): Prom
   return plain * clusterBytes > source.sizeBytes + clusterBytes
     ? `${plain} clusters in a file that has room for ${Math.ceil(source.sizeBytes / clusterBytes)}`
     : null;
+}
+
+/** Of a cluster in 32 parts: a bit for each that was written. Behind the last of them the file may end. */
+function writtenBytes(bitmap: number, clusterBytes: number): number {
+  return ((32 - Math.clz32(bitmap)) * clusterBytes) / 32;
 }
 
 function truncated(what: string, { sizeBytes }: ByteSource): string {

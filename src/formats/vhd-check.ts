@@ -27,7 +27,7 @@ export async function checkVhd(
       return { sizeBytes, window: { offset: 0, sizeBytes } };
     case TYPES.dynamic: {
       const damage = await dynamicDamage(source, footer, sizeBytes);
-      return damage ?? { sizeBytes: Math.max(sizeBytes, geometryBytes(footer)), window: null };
+      return damage ?? { sizeBytes: dynamicBytes(footer, sizeBytes), window: null };
     }
     default:
       return 'is a VHD image that rests on a parent, which is no part of it';
@@ -70,9 +70,15 @@ async function dynamicDamage(
     : null;
 }
 
-/** What the geometry makes of the disk, which is what QEMU goes by for some makers of images. */
-function geometryBytes(footer: DataView): number {
-  return footer.getUint16(56) * footer.getUint8(58) * footer.getUint8(59) * SECTOR_BYTES;
+/** Makers whose size counts, where that of others is what their geometry makes of it; as QEMU has it. */
+const EXACT_MAKERS = ['win ', 'qem2', 'd2v ', 'tap', 'CTXS'];
+/** A geometry that says no more than that the disk is large. */
+const MOST_GEOMETRY_BYTES = 65_535 * 16 * 255 * SECTOR_BYTES;
+
+function dynamicBytes(footer: DataView, sizeBytes: number): number {
+  const geometry = footer.getUint16(56) * footer.getUint8(58) * footer.getUint8(59) * SECTOR_BYTES;
+  const isExact = geometry === MOST_GEOMETRY_BYTES || EXACT_MAKERS.includes(textAt(footer, 28, 4));
+  return isExact ? sizeBytes : geometry;
 }
 
 function cutOff({ sizeBytes }: ByteSource): string {

@@ -40,7 +40,9 @@ for name in usr bin sbin lib lib32 lib64 libx32 nix gnu; do
     mount -o remount,bind,ro "$root/$name" 2>/dev/null || :
   fi
 done
-mkdir "$root/etc" "$root/dev" "$root/tmp"
+mkdir "$root/etc" "$root/dev" "$root/tmp" "$root/proc"
+# What umount looks at to find what is mounted; it goes last.
+mount --rbind /proc "$root/proc"
 show() {
   [ -e "$root$1" ] && return
   mkdir -p "$(dirname "$root$1")"
@@ -57,6 +59,7 @@ mkdir .old
 pivot_root . .old
 cd /
 umount -l /.old
+umount -l /proc
 exec "$@"
 `;
 

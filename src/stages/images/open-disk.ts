@@ -143,7 +143,7 @@ export async function nativeDisk(
   const path = `${directory}/disk.qcow2`;
   const converted = await convertDisk(context, disk.value, path, { format: 'qcow2' });
   if (!converted.ok) return converted;
-  return ok({ files: [{ path, format: 'qcow2' }], sizeBytes: disk.value.sizeBytes });
+  return baseDisk(context.host, { path, layers: [path], format: 'qcow2' }, NO_STATEMENT);
 }
 
 /** A disk for a machine whose result rests on it: what would have to be converted is refused, since that file is no artifact. */
