@@ -9,8 +9,9 @@ import { sameStat } from '../model/stat-record.ts';
 import type { AdoptOptions } from './cache.ts';
 import { blobKey, moveInto, putEntry } from './index-store.ts';
 import type { Layout } from './layout.ts';
+import { BLOB_MTIME_MS, SMALL_BYTES } from './limits.ts';
 import { putSmall } from './put-small.ts';
-import { BLOB_MTIME_MS, SMALL_BYTES, type Soundness } from './soundness.ts';
+import type { Soundness } from './soundness.ts';
 import type { Store } from './store.ts';
 import { encodeTree, isAttributeName } from './tree.ts';
 
@@ -143,17 +144,34 @@ async function adoptFile(
   soundness: Soundness,
   { path, before, stays }: FileToAdopt,
 ): Promise<Result<AdoptedFile, Failure>> {
-  const { files, hashing } = store.host;
+  const { files } = store.host;
   // Another name of the same file could be written to later; a file of another user cannot be made read-only: take a copy.
   const own = !stays && before.links === 1 && (await files.chmod(path, 0o444)).ok;
   if (!own) return adoptCopy(store, soundness, { path, before, stays });
-  const held = files.stamp(path);
-  const hashed = await hashing.digestFile(path);
+  if (files.stamp(path)?.mtimeMs !== before.mtimeMs) return fail(changing(path));
+  return hashAndKeep(store, soundness, path, path);
+}
+
+/**
+ * Dated back first: then a write shows in the mtime, even one within the same tick as our own changes of the ctime. `path`:
+ * what is told of.
+ */
+async function hashAndKeep(
+  store: Store,
+  soundness: Soundness,
+  file: string,
+  path: string,
+): Promise<Result<AdoptedFile, Failure>> {
+  const { files, hashing } = store.host;
+  const dated = await files.setModified(file, BLOB_MTIME_MS);
+  if (!dated.ok) return dated;
+  const held = files.stamp(file);
+  const hashed = await hashing.digestFile(file);
   if (!hashed.ok) return hashed;
-  const after = files.stamp(path);
-  const isStill = after?.mtimeMs === before.mtimeMs && sameStat(after, held);
-  if (!isStill || after.sizeBytes !== hashed.value.sizeBytes) return fail(changing(path));
-  return keep(store, soundness, path, hashed.value);
+  const after = files.stamp(file);
+  if (after === null || !sameStat(after, held) || after.sizeBytes !== hashed.value.sizeBytes)
+    return fail(changing(path));
+  return keep(store, soundness, { path: file, stamp: after }, hashed.value);
 }
 
 /** Copies first and hashes the copy, which nobody else can change. */
@@ -162,7 +180,7 @@ async function adoptCopy(
   soundness: Soundness,
   { path, before, stays }: FileToAdopt,
 ): Promise<Result<AdoptedFile, Failure>> {
-  const { files, hashing } = store.host;
+  const { files } = store.host;
   if (!stays && (before.mode & READABLE) === 0) await files.chmod(path, 0o600);
   const held = files.stamp(path);
   const copied = await store.write(async (layout) => {
@@ -174,13 +192,7 @@ async function adoptCopy(
   });
   if (!copied.ok) return copied;
   const isStill = sameStat(held, files.stamp(path)) && held?.mtimeMs === before.mtimeMs;
-  if (!isStill) {
-    await files.remove(copied.value);
-    return fail(changing(path));
-  }
-  const hashed = await hashing.digestFile(copied.value);
-  if (!hashed.ok) return hashed;
-  const kept = await keep(store, soundness, copied.value, hashed.value);
+  const kept = isStill ? await hashAndKeep(store, soundness, copied.value, path) : fail(changing(path));
   if (!kept.ok) await files.remove(copied.value);
   else if (!stays) await files.remove(path);
   return kept;
@@ -190,17 +202,15 @@ async function adoptCopy(
 async function keep(
   store: Store,
   soundness: Soundness,
-  path: string,
+  { path, stamp }: { readonly path: string; readonly stamp: Stamp },
   file: AdoptedFile,
 ): Promise<Result<AdoptedFile, Failure>> {
-  const { files } = store.host;
   const kept = await store.write(async (layout) => {
-    await files.setModified(path, BLOB_MTIME_MS);
     // Replaces the same content: whoever has the old one open or linked keeps it, and the new one is seen to be in use.
     const moved = await moveAcross(store, layout, path, layout.blob(file.digest));
     if (!moved.ok) return moved;
     if (file.sizeBytes > SMALL_BYTES) {
-      await soundness.noteStored(layout, file.digest, file.sizeBytes);
+      await soundness.noteStored(layout, file, stamp);
       return ok(undefined);
     }
     const time = store.host.clock.nowMs();
@@ -215,7 +225,7 @@ async function moveAcross(store: Store, layout: Layout, from: string, to: string
   const moved = await moveInto(store, layout, from, to);
   if (moved.ok || moved.failure.code !== 'file-trouble' || moved.failure.errno !== 'EXDEV') return moved;
   const temporary = store.temporaryPath(layout);
-  // Already 0444 and of the right time; a copy keeps the one, not the other.
+  // Already 0444; a copy keeps that, not the time.
   const copied = await files.copyFile(from, temporary);
   if (!copied.ok) return copied;
   await files.setModified(temporary, BLOB_MTIME_MS);

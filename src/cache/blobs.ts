@@ -10,7 +10,10 @@ import { decodeTree } from './tree.ts';
 /** Blobs of a store. */
 export function localBlobs(store: Store, soundness: Soundness): BlobStore {
   const blobs: BlobStore = {
-    has: async (digest, sizeBytes) => store.locate(digest).stamp?.sizeBytes === sizeBytes,
+    async has(digest, sizeBytes) {
+      const { stamp } = store.locate(digest);
+      return stamp?.type === 'file' && stamp.sizeBytes === sizeBytes;
+    },
     isSound: (digest, sizeBytes) => soundness.isSound(digest, sizeBytes),
     pathOf: (digest) => store.locate(digest).path,
     put: (bytes) => putSmall(store, bytes),

@@ -54,10 +54,10 @@ export async function openCache(
 
 function cacheOf(store: Store, lockLimits: Partial<LockLimits> | undefined): Cache {
   const { host, main } = store;
-  const soundness = soundnessOf(store);
-  const blobs = localBlobs(store, soundness);
   // Inode numbers mean something on one host only.
   const memo = openMemo(host, `${main.memo}/${hexOf(host.hashing.digestBytes(host.hostName)).slice(0, 16)}`);
+  const soundness = soundnessOf(store, memo);
+  const blobs = localBlobs(store, soundness);
   const ahead = aheadInto(memo, host);
   const workspaces = workspacesOf(store);
   const checkouts = new Map<string, string>();
@@ -125,7 +125,18 @@ function cacheOf(store: Store, lockLimits: Partial<LockLimits> | undefined): Cac
       return alone(store, name, work);
     },
 
-    makeWorkspace: (empty = []) => workspaces.make(empty),
+    async makeWorkspace(empty = []) {
+      const made = await workspaces.make(empty);
+      if (!made.ok) return made;
+      const { path, dispose } = made.value;
+      return ok({
+        path,
+        async dispose() {
+          await soundness.links.removeBelow(path);
+          await dispose();
+        },
+      });
+    },
 
     async digestOf(path) {
       const before = host.files.stampTarget(path);

@@ -5,7 +5,8 @@ import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import type { RestoreMode } from './cache.ts';
 import { clearLeftTemporaries, isStillInside, makeParent, temporaryBeside } from './destination.ts';
-import { BLOB_MTIME_MS, SMALL_BYTES, type Soundness } from './soundness.ts';
+import { BLOB_MTIME_MS, SMALL_BYTES } from './limits.ts';
+import type { Soundness } from './soundness.ts';
 import type { Store } from './store.ts';
 import { decodeTree } from './tree.ts';
 
@@ -45,7 +46,9 @@ export async function restoreContent(
   if (!made.ok) return made;
   if (mode === 'private') await clearLeftTemporaries(store.host, parent);
 
-  const temporary = temporaryBeside(store.host, to);
+  // Nobody looks for a stage's input before the stage begins; and a rename would change the ctime of a linked blob.
+  const isDirect = mode === 'shared' && files.stamp(to) === null;
+  const temporary = isDirect ? to : temporaryBeside(store.host, to);
   const placed: [string, FileParts][] = [];
   const built = await makeContent(store, soundness, content, temporary, {
     mode,
@@ -53,11 +56,12 @@ export async function restoreContent(
     onFile: (below, file) => placed.push([below, file]),
   });
   const inside = built.ok ? isStillInside(files, root, to) : built;
-  const swapped = inside.ok ? await swapIn(store, temporary, to) : inside;
+  const swapped = inside.ok && !isDirect ? await swapIn(store, temporary, to) : inside;
   if (!swapped.ok) {
     await files.remove(temporary);
     return swapped;
   }
+  if (mode === 'shared') await soundness.links.settle();
   for (const [below, file] of placed) onPlaced(`${to}${below}`, file);
   return ok(undefined);
 }
@@ -170,26 +174,25 @@ async function placeFile(
     return fail({ code: 'blob-missing', digest: file.digest });
   const { path } = store.locate(file.digest);
   return place.making.mode === 'shared'
-    ? shareFile(store, file, path, place.at)
+    ? shareFile(store, soundness, file, place.at)
     : ownFile(store, file, bytes ?? path, place);
 }
 
 /** Puts a blob where a stage reads it. */
 async function shareFile(
   store: Store,
+  soundness: Soundness,
   file: FileParts,
-  blob: string,
   to: string,
 ): Promise<Result<void, Failure>> {
   const { files } = store.host;
-  // A link shows the blob's own mode, 0444: any other needs an inode of its own.
-  const usual = isUsual(file);
-  if (!file.executable && usual && (await files.link(blob, to)).ok) return ok(undefined);
+  // What is not usual of a file belongs to its inode.
+  if (isUsual(file)) return soundness.links.put(file, to);
   const mode = (file.executable ? 0o555 : 0o444) & (file.private ? 0o700 : 0o777);
   // Attributes are set by who may write.
-  const copied = await files.copyFile(blob, to, usual ? mode : 0o600);
-  const done = copied.ok && !usual ? await withExtras(store, to, file) : copied;
-  const closed = done.ok && !usual ? await files.chmod(to, mode | ((file.special ?? 0) << 9)) : done;
+  const copied = await files.copyFile(store.locate(file.digest).path, to, 0o600);
+  const done = copied.ok ? await withExtras(store, to, file) : copied;
+  const closed = done.ok ? await files.chmod(to, mode | ((file.special ?? 0) << 9)) : done;
   return closed.ok ? files.setModified(to, BLOB_MTIME_MS) : closed;
 }
 

@@ -39,6 +39,12 @@ export async function copyWhole(from: string, to: string, mode?: number): Promis
   }
 }
 
+/** Shares the blocks of `from` with the new file `to`; throws where that cannot be, and leaves nothing behind then. */
+export function cloneWhole(from: string, to: string, mode: number): void {
+  copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+  chmodSync(to, mode);
+}
+
 /** Makes an empty file and sees what the umask left of its mode: every way of copying would bring the source's. */
 function modeLeft(path: string, mode: number): number {
   const descriptor = openSync(path, 'wx', mode);

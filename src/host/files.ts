@@ -17,7 +17,7 @@ import {
 import { open, rm, rmdir, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { readThrough, replaceWhole, writeThrough } from './bytes.ts';
-import { copyWhole } from './copy.ts';
+import { cloneWhole, copyWhole } from './copy.ts';
 import { attempt, attemptAsync, errnoOf } from './errno.ts';
 import type { Files } from './host.ts';
 import { list, readLink, realPath, stamp, stampTarget, walk } from './stamp.ts';
@@ -55,6 +55,7 @@ export const realFiles: Files = {
     }),
   rename: async (from, to) => attempt('move a file to', to, () => renameSync(from, to)),
   copyFile: (from, to, mode) => attemptAsync('write', to, () => copyWhole(from, to, mode)),
+  clone: async (from, to, mode) => attempt('write', to, () => cloneWhole(from, to, mode)),
   link: async (existing, to) => attempt('link', to, () => linkSync(existing, to)),
   symlink: async (target, path) => attempt('create the link', path, () => symlinkSync(target, path)),
   chmod: async (path, mode) => attempt('change the mode of', path, () => chmodSync(path, mode)),

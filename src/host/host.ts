@@ -90,6 +90,8 @@ export interface Files {
    * writable inode. The mode is that of the source, or `mode` less the umask.
    */
   copyFile(from: string, to: string, mode?: number): Promise<Result<void, HostFailure>>;
+  /** Shares the blocks with a new file of this very mode; a failure where the file system cannot. */
+  clone(from: string, to: string, mode: number): Promise<Result<void, HostFailure>>;
   /** A hard link. */
   link(existing: string, to: string): Promise<Result<void, HostFailure>>;
   symlink(target: string, path: string): Promise<Result<void, HostFailure>>;
