@@ -24,6 +24,9 @@ interface SharedFile {
   readonly executable: boolean;
 }
 
+/** Up to here a copy takes no longer than waiting until a link can be watched, and a stage that writes into it harms nobody. */
+const COPIED_BYTES = 16 * 1024 * 1024;
+
 /** A blob whose time lies further ahead is of another clock: its digest is taken again when the stage has ended. */
 const LONGEST_WAIT_MS = 50;
 
@@ -47,7 +50,7 @@ export function sharedLinks(store: Store, relink: Relink): SharedLinks {
 
   /** A link shows the blob's own mode, 0444: an executable one needs an inode of its own. */
   const link = async ({ digest, sizeBytes, executable }: SharedFile, from: string, to: string) => {
-    if (executable) return false;
+    if (executable || (sizeBytes > SMALL_BYTES && sizeBytes <= COPIED_BYTES)) return false;
     if (sizeBytes <= SMALL_BYTES) return (await files.link(from, to)).ok;
     const linked = await relink(digest, () => files.link(from, to));
     if (!linked.ok) return false;
