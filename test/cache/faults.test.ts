@@ -18,6 +18,8 @@ import { buildProgram, startChild } from './child-program.ts';
 
 const isRoot = process.getuid?.() === 0;
 const BIG = 3 * 1024 * 1024;
+/** Too large to be copied into a workspace. */
+const LINKED = 17 * 1024 * 1024;
 const never = new AbortController().signal;
 
 /** Writes into a file without changing its length, as a stage with root's rights can through a hard link. */
@@ -72,8 +74,8 @@ test('a stage that writes to a shared input through the link is found out', asyn
   const contents = [];
   for (const [name, size] of [
     ['small', 10],
-    ['large', BIG],
-    ['untouched', BIG + 1],
+    ['large', LINKED],
+    ['untouched', LINKED + 1],
   ] as const)
     contents.push(must(await cache.blobs.adopt(rig.write(name, Buffer.alloc(size, name)))));
   const [small, large] = contents;
@@ -85,7 +87,7 @@ test('a stage that writes to a shared input through the link is found out', asyn
   damage(rig.path('work/0'));
   damage(rig.path('work/1'));
   expect(await cache.damagedAmong(contents)).toEqual([small?.digest, large?.digest]);
-  expect(await cache.blobs.has(large!.digest, BIG)).toBe(false);
+  expect(await cache.blobs.has(large!.digest, LINKED)).toBe(false);
 });
 
 test('a large blob that may not have reached the disk before the machine stopped is hashed before it is used', async () => {
