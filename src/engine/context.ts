@@ -1,5 +1,5 @@
 /** The door through which a running stage sees the world, made for one attempt of one action. */
-import type { ProcessEnd } from '../host/host.ts';
+import type { ProcessEnd, Stray } from '../host/host.ts';
 import type { Manifest } from '../model/action.ts';
 import type { Artifact, TreeContent } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
@@ -151,6 +151,7 @@ async function execute(
     ...(options.input === undefined ? {} : { input: options.input }),
     capture: options.quiet === true,
     signal: attempt.signal,
+    ownDirectory: places.own,
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     idleTimeoutMs: options.idleTimeoutMs,
     onLine(line, stream, cut) {
@@ -169,7 +170,8 @@ async function execute(
     const absent = ran.failure.errno === 'ENOENT';
     return fail(absent ? notFound(file, args, attempt) : ran.failure);
   }
-  const { exitCode, timedOut, wentSilent } = ran.value;
+  const { exitCode, timedOut, wentSilent, strays } = ran.value;
+  for (const stray of strays) tellOfStray(stray, attempt);
   const tail = attempt.log.tail();
   if (timedOut && options.timeoutMs !== undefined)
     return fail({ code: 'stage-timeout', timeoutMs: options.timeoutMs, tail });
@@ -180,6 +182,19 @@ async function execute(
   }
   const stdout = options.quiet === true ? ran.value.stdout : kept.map((line) => `${line}\n`).join('');
   return ok({ exitCode, stdout });
+}
+
+/** Whoever outlives his command writes into what has been stored, or keeps what is to be removed. */
+function tellOfStray({ pid, command, ended }: Stray, { session, action, log, masks }: Attempt): void {
+  const words = masks.apply(command);
+  log.line(
+    `bake: process ${pid} (${words}) outlived its command and ${ended ? 'was ended' : 'could not be ended'}`,
+  );
+  if (!ended)
+    session.emit({
+      type: 'warning',
+      warning: { code: 'process-left', stage: action.name, pid, command: words },
+    });
 }
 
 function notFound(file: string, args: readonly string[], attempt: Attempt): Failure {

@@ -138,6 +138,11 @@ export interface ProcessOptions {
   readonly signal?: AbortSignal;
   readonly graceMs?: number;
   readonly timeoutMs?: number;
+  /**
+   * A directory that only this command and what it starts have for HOME or TMPDIR: what left its process group (a daemon) is
+   * then found by that, and ended when the command has.
+   */
+  readonly ownDirectory?: string;
   /** Ends it in the same way when it has said nothing for so long. */
   readonly idleTimeoutMs?: number | undefined;
 }
@@ -156,6 +161,17 @@ export interface ProcessEnd {
   /** It was ended because it had said nothing for too long. */
   readonly wentSilent: boolean;
   readonly stdout: string;
+  /** What had left its process group and went on when it had ended. */
+  readonly strays: readonly Stray[];
+}
+
+/** A process that outlived the command which started it. */
+export interface Stray {
+  readonly pid: number;
+  /** Its command line, as it says itself, or the beginning of that. */
+  readonly command: string;
+  /** Whether it could be ended: one of another user cannot. */
+  readonly ended: boolean;
 }
 
 export interface RunningProcess {
@@ -200,9 +216,12 @@ export interface Processes {
   ): Promise<Result<Pick<ProcessEnd, 'exitCode' | 'signal'>, HostFailure>>;
   /** Absolute path of a program on a PATH, or null. */
   find(name: string, path: string): string | null;
-  /** Keeps a list of the running process groups in a file, for `killRecorded` by a later run; null lets go of the file. */
+  /**
+   * Keeps a list of the running process groups in a file, for `killRecorded` by a later run; null lets go of the file. The
+   * directories of commands (`ownDirectory`) lie beside that file.
+   */
   recordIn(file: string | null): void;
-  /** Kills the groups that a dead bake left in such a file, if they are still the same ones, and waits for their end. */
+  /** Kills the groups that a dead bake left in such a file, if they are still the same ones, and what left them; waits for their end. */
   killRecorded(file: string): Promise<void>;
   /** Kills the group of a released process, if it is still that very one, and waits for its end. */
   killReleased(identity: ProcessIdentity): Promise<void>;

@@ -48,12 +48,15 @@ function onlyZombies(group: number): boolean {
   return membersOf(group)?.every((member) => member.state === 'Z') ?? false;
 }
 
-interface ProcessState {
+/** What `/proc` says of one. */
+export interface ProcessState {
   readonly pid: number;
   readonly state: string;
   readonly parent: number;
   readonly group: number;
   readonly session: number;
+  /** The number of its terminal; 0 when it has none. */
+  readonly terminal: number;
   /** Ticks since boot: with the pid it names a process uniquely until the next boot. */
   readonly startedAt: string;
 }
@@ -75,6 +78,7 @@ export function processState(pid: number): ProcessState | null {
     parent: Number(fields[1]),
     group: Number(fields[2]),
     session: Number(fields[3]),
+    terminal: Number(fields[4]),
     startedAt: fields[19] ?? '',
   };
 }

@@ -1,12 +1,16 @@
 /** A file that lists the process groups that bake has running, so that a later run can end what a dead one left behind. */
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { errnoOf } from './errno.ts';
 import { killRecorded, processState } from './process-group.ts';
+import { endStrays } from './process-strays.ts';
 
 interface ProcessRecords {
   /** Notes a group that was started within the last milliseconds. */
   add(group: number, withinMs: number): void;
   delete(group: number): void;
+  /** Notes that a group is to live on. */
+  release(group: number): void;
   recordIn(file: string | null): void;
   killRecorded(file: string): Promise<void>;
 }
@@ -15,6 +19,7 @@ interface ProcessRecords {
 export function processRecords(): ProcessRecords {
   let record: number | null = null;
   const running = new Map<number, Span>();
+  const released = new Set<number>();
   const spanOf = startSpans();
   // A second line of defence: without it the watchdog is still there.
   const ignoringTrouble = (work: () => void) => {
@@ -38,6 +43,10 @@ export function processRecords(): ProcessRecords {
     delete(group) {
       if (running.delete(group)) append(`- ${group}\n`);
     },
+    release(group) {
+      released.add(group);
+      append(`! ${group}\n`);
+    },
     recordIn(file) {
       const before = record;
       record = null;
@@ -48,10 +57,12 @@ export function processRecords(): ProcessRecords {
         record = openSync(file, 'a');
       });
       for (const [group, span] of running) append(lineOf(group, span));
+      for (const group of released) append(`! ${group}\n`);
     },
     async killRecorded(file) {
-      for (const [group, span] of readRecord(file))
-        await killRecorded(group, (startedAt) => isWithin(startedAt, span));
+      const { open, kept } = readRecord(file);
+      for (const [group, span] of open) await killRecorded(group, (startedAt) => isWithin(startedAt, span));
+      await endStrays({ directory: dirname(file), after: null, isSpared: (session) => kept.has(session) });
     },
   };
 }
@@ -107,8 +118,9 @@ function uptimeTicks(): () => number | null {
   };
 }
 
-function readRecord(file: string): Map<number, Span> {
+function readRecord(file: string) {
   const open = new Map<number, Span>();
+  const kept = new Set<number>();
   let text = '';
   try {
     text = readFileSync(file, 'utf8');
@@ -122,6 +134,7 @@ function readRecord(file: string): Map<number, Span> {
     if (change === '+' && earliest !== undefined)
       open.set(Number(group), { earliest: Number(earliest), latest: Number(latest) });
     if (change === '-') open.delete(Number(group));
+    if (change === '!') kept.add(Number(group));
   }
-  return open;
+  return { open, kept };
 }

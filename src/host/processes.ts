@@ -1,28 +1,32 @@
 /** Starts children as leaders of their own process groups, streams their output, and ends the whole group: see docs/design/processes.md. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import type { HostFailure } from '../model/failure-host.ts';
 import { fail, ok } from '../model/result.ts';
 import { onAbort } from './abort.ts';
 import { ask } from './ask.ts';
 import { realClock } from './clock.ts';
 import { errnoOf, troubleOf } from './errno.ts';
-import type { ProcessEnd, Processes, ProcessOptions } from './host.ts';
+import type { ProcessEnd, Processes, ProcessOptions, Stray } from './host.ts';
 import { identityOf, isAlive } from './identity.ts';
 import { endLeftovers, killRecorded, signalGroup } from './process-group.ts';
 import { collectOutput } from './process-output.ts';
 import { processRecords } from './process-records.ts';
+import { endStrays } from './process-strays.ts';
 import { stampTarget } from './stamp.ts';
-import { unwatch, watch } from './watchdog.ts';
+import { spare, unwatch, watch, watchBelow } from './watchdog.ts';
 
 const GRACE_MS = 5_000;
-/** What another program still holds of the output of a child that was ended is waited for so long. */
+/** Output that another program holds when a child is gone is listened to until nothing has come for so long… */
 const HELD_OUTPUT_MS = 500;
+/** …and no longer than this. */
+const TALKED_ON_MS = 5_000;
 
 /** Processes of this host. */
 export function realProcesses(): Processes {
   const running = new Set<number>();
+  const released = new Set<number>();
   const records = processRecords();
 
   const start: Processes['start'] = async (file, args, options) => {
@@ -45,13 +49,22 @@ export function realProcesses(): Processes {
       unwatch(group);
       records.delete(group);
     };
-    const { ended, letGo } = follow(child, group, options);
+    const findStrays = async () => {
+      const { ownDirectory: directory } = options;
+      if (directory === undefined) return [];
+      const isSpared = (one: number) => one !== group && (running.has(one) || released.has(one));
+      return endStrays({ directory, after: { pid: group, startedMs: beforeMs }, isSpared });
+    };
+    const { ended, letGo } = follow(child, group, options, findStrays);
     return ok({
       pid: group,
       ended: ended.finally(forget),
       kill: (signal) => void signalGroup(group, signal),
       release() {
         letGo();
+        released.add(group);
+        records.release(group);
+        spare(group);
         forget();
         return identityOf(group);
       },
@@ -72,7 +85,10 @@ export function realProcesses(): Processes {
       return ok({ exitCode, signal });
     },
     find,
-    recordIn: records.recordIn,
+    recordIn(file) {
+      records.recordIn(file);
+      watchBelow(file && dirname(file));
+    },
     killRecorded: records.killRecorded,
     async killReleased(identity) {
       if (isAlive(identity) === true) {
@@ -109,7 +125,12 @@ interface Followed {
   letGo(): void;
 }
 
-function follow(child: ChildProcess, group: number, options: ProcessOptions): Followed {
+function follow(
+  child: ChildProcess,
+  group: number,
+  options: ProcessOptions,
+  endStrays: () => Promise<readonly Stray[]>,
+): Followed {
   const output = collectOutput(child, options);
   let timedOut = false;
   let hardKill: NodeJS.Timeout | undefined;
@@ -138,11 +159,10 @@ function follow(child: ChildProcess, group: number, options: ProcessOptions): Fo
     await endLeftovers(group);
     clearTimeout(hardKill);
     forget();
-    // An ssh that serves several clients keeps the pipes of one that is gone, as long as its command runs at the other end.
-    const letDrop = hardKill && setTimeout(() => dropOutput(child), HELD_OUTPUT_MS);
-    await closed;
-    clearTimeout(letDrop);
-    return { exitCode, signal, timedOut, wentSilent: silence.isOver(), stdout: output.end() };
+    const strays = await endStrays();
+    await untilClosed(child, closed);
+    const { isOver } = silence;
+    return { exitCode, signal, timedOut, wentSilent: isOver(), stdout: output.end(), strays };
   };
   const letGo = () => {
     clearTimeout(timer);
@@ -152,6 +172,25 @@ function follow(child: ChildProcess, group: number, options: ProcessOptions): Fo
     dropOutput(child);
   };
   return { ended: untilEnd(), letGo };
+}
+
+/**
+ * Waits for the end of the output of a child that is gone. Somebody else may hold it still: a daemon that is not known as the
+ * child's, or an ssh that serves several clients. What was said before is heard, and then nothing more.
+ */
+async function untilClosed(child: ChildProcess, closed: Promise<void>): Promise<void> {
+  const latest = realClock.monotonicMs() + TALKED_ON_MS;
+  let heardMs = realClock.monotonicMs();
+  const hear = () => {
+    heardMs = realClock.monotonicMs();
+  };
+  const timer = setInterval(() => {
+    const nowMs = realClock.monotonicMs();
+    if (nowMs - heardMs >= HELD_OUTPUT_MS || nowMs >= latest) dropOutput(child);
+  }, HELD_OUTPUT_MS / 5);
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', hear);
+  await closed;
+  clearInterval(timer);
 }
 
 function dropOutput({ stdout, stderr }: ChildProcess): void {

@@ -44,6 +44,14 @@ export type StageFailure =
   | { readonly code: 'stage-refused'; readonly problem: string; readonly hint: string | null }
   /** A stage wrote into an artifact of another stage that it had been given for reading. */
   | { readonly code: 'upstream-damaged'; readonly files: readonly string[] }
+  /** A warning: what a command left running could not be ended. */
+  | {
+      readonly code: 'process-left';
+      readonly stage: string;
+      readonly pid: number;
+      /** Its command line, masked. */
+      readonly command: string;
+    }
   /** A stage runs bake, and that needs what the very process is building which waits for the stage. */
   | { readonly code: 'stage-waits-for-itself'; readonly pid: number }
   /** Another bake works on the same stage in the same directory, and does not go on. */

@@ -128,6 +128,13 @@ export const stageTexts: Texts<StageFailure> = {
         'nothing was stored for this stage; what it spoilt was dropped from the cache and is made anew when it is needed',
     }),
   },
+  'process-left': {
+    doc: 'A command of a stage left a process running that bake cannot end, because it belongs to another user.',
+    text: (failure) => ({
+      summary: `${failure.stage} left a process running that could not be ended: ${failure.pid} (${failure.command})`,
+      hint: 'let the stage end what it starts: what goes on writing when outputs are stored makes them worthless',
+    }),
+  },
   'stage-waits-for-itself': {
     doc: 'A stage runs bake itself, and that needs a stage which the outer bake is building just now: both would wait for each other for ever.',
     text: (failure) => ({
