@@ -6,7 +6,7 @@ import { type Fingerprint, fingerprintOfHex, isDigest } from '../model/digest.ts
 import { hasGoodExtras, isInside } from './tree.ts';
 
 const RESULT_FORMAT: ActionResult['format'] = 1;
-const MANIFEST_FORMAT: Manifest['format'] = 1;
+const MANIFEST_FORMAT: Manifest['format'] = 2;
 
 /** More than any pipeline has; a record beyond them is not one that bake wrote. */
 const MOST_BYTES = 256 * 1024 * 1024;

@@ -47,6 +47,7 @@ export async function buildActions(
   options: BuildOptions,
 ): Promise<Built> {
   const { state, host } = session;
+  host.useStageUmask();
   const { unchanged, untouched } = options.known;
   const actions = chosen.filter(({ name }) => !unchanged.has(name));
   const lengths = new Map(actions.map(({ name }) => [name, state.actions[name]?.durationMs ?? 1]));

@@ -6,7 +6,9 @@ import { fail, ok } from '../model/result.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** 2020-01-01T00:00:00Z: after every epoch that an archive format starts with, before every build. */
-const SOURCE_DATE_EPOCH = '1577836800';
+const EPOCH_SECONDS = 1_577_836_800;
+/** When every file that a stage is given was last written. */
+export const SOURCE_TIME_MS = EPOCH_SECONDS * 1000;
 
 type Variables = { readonly [name: string]: string | undefined };
 
@@ -26,7 +28,7 @@ export function fixedEnvironment(
     TMPDIR: places.temporary,
     LANG: 'C.UTF-8',
     TZ: 'UTC',
-    SOURCE_DATE_EPOCH,
+    SOURCE_DATE_EPOCH: String(EPOCH_SECONDS),
     // A workspace may lie inside of a checkout: git must not take it for a part of that.
     GIT_CEILING_DIRECTORIES: places.ceiling,
   };

@@ -5,10 +5,9 @@ import type { Manifest, ManifestInput } from '../model/action.ts';
 import type { Artifact } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
-import type { ArtifactRef, OptionValues, Plan } from '../model/plan.ts';
+import type { ArtifactRef, OptionValues } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
-import { sameStat } from '../model/stat-record.ts';
 import type { Looks } from './looks.ts';
 import { buildManifest, fingerprintOf } from './manifest.ts';
 import type { Prepared } from './prepare.ts';
@@ -26,6 +25,8 @@ export interface TakenInputs {
   readonly followed: ReadonlyMap<string, string>;
   /** Absolute paths of links, and of what is absent, on the way to those. */
   readonly passed: ReadonlyMap<string, Stamp | null>;
+  /** Before the first of them was read. */
+  readonly takenAtMs: number;
 }
 
 export interface Pinned {
@@ -40,7 +41,10 @@ export async function takeInputs(
 ): Promise<Result<TakenInputs, Failure>> {
   const { host, cache, looks } = by;
   // An action may wait for hours for those before it: then what was found in the beginning is looked at again.
-  const isNew = host.clock.nowMs() - prepared.foundAtMs < AS_IF_NOW_MS;
+  const takenAtMs = host.clock.nowMs();
+  const ageMs = takenAtMs - prepared.foundAtMs;
+  // A clock that was set back says nothing.
+  const isNew = ageMs >= 0 && ageMs < AS_IF_NOW_MS;
   const { followed, passed } = prepared;
   const placeOf = (named: string) => followed.get(named) ?? looks.absolute(named);
   const looked = isNew ? ok(prepared.files) : stampsNow(prepared, host, placeOf);
@@ -63,7 +67,7 @@ export async function takeInputs(
     if (link === undefined) inputs.set(named, fileInput(digests.value[next++] as Digest, stamp.mode));
     else inputs.set(named, { link });
   }
-  return ok({ inputs, stamps, followed, passed });
+  return ok({ inputs, stamps, followed, passed, takenAtMs });
 }
 
 function stampsNow(
@@ -82,21 +86,6 @@ function stampsNow(
 
 function fileInput(digest: Digest, mode: number): ManifestInput {
   return (mode & EXECUTABLE) === 0 ? { digest } : { digest, executable: true };
-}
-
-/** Files that are not as they were when they were taken: relative to the pipeline's directory, or absolute outside of it. */
-export function changedInputs(
-  { host, looks, plan }: { readonly host: Host; readonly looks: Looks; readonly plan: Pick<Plan, 'root'> },
-  { stamps, followed, passed }: TakenInputs,
-): readonly string[] {
-  const changed: string[] = [];
-  for (const [place, stamp] of passed) if (!sameStat(host.files.stamp(place), stamp)) changed.push(place);
-  for (const [named, stamp] of stamps) {
-    const place = followed.get(named) ?? looks.absolute(named);
-    if (sameStat(host.files.stamp(place), stamp)) continue;
-    changed.push(place.startsWith(`${plan.root}/`) ? place.slice(plan.root.length + 1) : place);
-  }
-  return changed;
 }
 
 /** The manifest of an action and its sha256. */

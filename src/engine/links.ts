@@ -251,9 +251,11 @@ function isBelow(path: string, directory: string): boolean {
   return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
 }
 
-function directoriesOf(paths: Iterable<string>): ReadonlySet<string> {
+/** Every directory above relative paths; the empty text stands for the top. */
+export function directoriesOf(paths: Iterable<string>): ReadonlySet<string> {
   const directories = new Set<string>(['']);
   for (const path of paths) {
+    if (path.startsWith('/')) continue;
     for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
       const directory = path.slice(0, end);
       if (directories.has(directory)) break;

@@ -54,6 +54,11 @@ export class Looks {
     return new Looks(this.#known.files, this.root, [], this.#known, most);
   }
 
+  /** Looks that know nothing yet of the same checkout. */
+  anew(): Looks {
+    return new Looks(this.#known.files, this.root, this.#known.apart);
+  }
+
   #note(place: string): void {
     if (this.#noted.size <= this.#most) this.#noted.add(place);
   }

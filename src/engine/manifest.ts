@@ -41,7 +41,7 @@ export function buildManifest(facts: ManifestFacts): Manifest {
   ]);
   const inputs = sortedByPath(staged.length === 0 ? facts.files : new Map([...facts.files, ...staged]));
   const fields = {
-    format: 1,
+    format: 2,
     kind: action.kind,
     kindVersion: action.kindVersion,
     options,

@@ -4,7 +4,8 @@ import { canonicalJson } from '../model/json.ts';
 import type { Plan } from '../model/plan.ts';
 import { fail } from '../model/result.ts';
 import type { OwnSides } from '../stages/kind.ts';
-import { changedInputs, type TakenInputs } from './fingerprint.ts';
+import { changedInputs } from './changed-inputs.ts';
+import type { TakenInputs } from './fingerprint.ts';
 import type { Session } from './session.ts';
 
 /** Those of an action. `startsAnew`: the user wants nothing of earlier attempts to be used. */
@@ -23,7 +24,7 @@ export function ownSides(
   return {
     find: (name) => (startsAnew ? null : sides.find(place(name))),
     async keep(name, directory) {
-      const changed = changedInputs({ host, looks, plan }, taken);
+      const changed = await changedInputs({ host, looks, plan }, taken);
       if (changed.length > 0) return fail({ code: 'input-changed', files: changed });
       return await sides.keep(place(name), directory);
     },

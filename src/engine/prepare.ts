@@ -23,6 +23,8 @@ export interface Prepared {
   readonly options: OptionValues | null;
   /** Relative path → stamp when it was found. */
   readonly files: ReadonlyMap<string, Stamp>;
+  /** Finds them once more, where they are read where they are; null when it cannot be told. */
+  readonly filesNow: (() => Promise<ReadonlyMap<string, Stamp> | null>) | null;
   /** When the last of them was. */
   readonly foundAtMs: number;
   /** Those of them whose content lies elsewhere, because a link leads there: its absolute path. */
@@ -73,6 +75,12 @@ export async function prepareActions(
         action,
         options: options.value,
         ...files.value,
+        filesNow: readsInPlace(action, files.value.followed)
+          ? async () => {
+              const now = await filesOf(action, known, { ...by, looks: by.looks.anew() }, () => undefined);
+              return now.ok ? now.value.files : null;
+            }
+          : null,
         foundAtMs,
         tools,
         looked: looks.noted(),
@@ -80,6 +88,11 @@ export async function prepareActions(
   }
   for (const [tool, needing] of missingTools) failures.push(toolMissing(tool, needing));
   return failures.length > 0 ? fail(distinct(failures)) : ok(prepared);
+}
+
+/** Whether it may see files that appear while it runs: in the checkout, or behind an absolute link. */
+function readsInPlace({ workspace }: PlannedAction, followed: ReadonlyMap<string, string>): boolean {
+  return workspace === 'in-place' || [...followed.keys()].some((path) => path.startsWith('/'));
 }
 
 /** What is wrong with a stage is wrong with each of its steps: once is enough. */

@@ -8,10 +8,11 @@ import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import type { Live, StageReturn } from '../stages/kind.ts';
 import { ActionLog } from './action-log.ts';
+import { appearedInputs, changedInputs } from './changed-inputs.ts';
 import type { Attempt } from './context.ts';
 import { stageContext, textPath } from './context.ts';
 import { fixedEnvironment, passedVariables, secretsOf } from './environment.ts';
-import { changedInputs, type Pinned, type TakenInputs } from './fingerprint.ts';
+import type { Pinned, TakenInputs } from './fingerprint.ts';
 import { Masks } from './masks.ts';
 import type { References } from './options.ts';
 import { referencesOf, renderTemplate } from './options.ts';
@@ -19,7 +20,7 @@ import { adoptOutputs, outputFailure } from './outputs.ts';
 import type { Prepared } from './prepare.ts';
 import type { Session } from './session.ts';
 import type { Places } from './staging.ts';
-import { makePlaces, OWN_DIRECTORIES, stageArtifacts, stageFiles } from './staging.ts';
+import { dateDirectories, makePlaces, OWN_DIRECTORIES, stageArtifacts, stageFiles } from './staging.ts';
 import { evidenceDirectory, logFileOf } from './state.ts';
 
 const FINAL: readonly Failure['code'][] = [
@@ -149,6 +150,7 @@ async function inPlaces(
   if (!staged.ok) return staged;
   const parents = await makeOutputParents(session, runnable, places);
   if (!parents.ok) return parents;
+  if (places.workspace !== session.plan.root) await dateDirectories(session, taken, places.workspace);
   const aside = await makeAside(session, runnable, places);
 
   const limit = timeLimit(session, action.timeoutMs);
@@ -212,7 +214,7 @@ async function takeIn(
   if (session.signal.aborted) return fail(stopped());
   const spoiled = await spoiledArtifacts(session, referencesOf(action, options), upstream);
   if (spoiled.length > 0) return fail({ code: 'upstream-damaged', files: spoiled });
-  const changed = changedInputs(session, taken);
+  const changed = [...(await changedInputs(session, taken)), ...(await appearedInputs(prepared))];
   if (changed.length > 0) return fail({ code: 'input-changed', files: changed });
   const outputs = outputFailure(session, action, places, new Set(taken.inputs.keys()));
   if (outputs !== null) return fail(outputs);

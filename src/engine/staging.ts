@@ -6,7 +6,9 @@ import type { ArtifactRef, PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import type { StagedInput } from '../stages/kind.ts';
+import { SOURCE_TIME_MS } from './environment.ts';
 import type { TakenInputs } from './fingerprint.ts';
+import { directoriesOf } from './links.ts';
 import { stagedPath } from './manifest.ts';
 import type { References } from './options.ts';
 import { refKey } from './options.ts';
@@ -45,11 +47,29 @@ export async function stageFiles(
     }
     const done =
       'link' in input
-        ? await files.symlink(input.link, to)
-        : await files.copyFile(followed.get(path) ?? session.looks.absolute(path), to);
+        ? await files.symlink(input.link, to, SOURCE_TIME_MS)
+        : await files.stageFile(
+            followed.get(path) ?? session.looks.absolute(path),
+            to,
+            input.executable ? 0o755 : 0o644,
+            SOURCE_TIME_MS,
+          );
     if (!done.ok) return done;
   }
   return ok(undefined);
+}
+
+/**
+ * Gives the workspace, and the directories of declared files, the time that those have: an archive of them must not tell when
+ * they were copied.
+ */
+export async function dateDirectories(
+  { host }: Session,
+  { inputs }: Pick<TakenInputs, 'inputs'>,
+  workspace: string,
+): Promise<void> {
+  for (const directory of directoriesOf(inputs.keys()))
+    await host.files.setModified(directory === '' ? workspace : `${workspace}/${directory}`, SOURCE_TIME_MS);
 }
 
 /** Puts every artifact that an action refers to where the action can read it; those that are options by their reference. */

@@ -1,7 +1,7 @@
 /** Versions of tools: each is started once to ask, and not again as long as its binary is the same file. */
 import type { Host } from '../host/host.ts';
 import type { PlannedTool } from '../model/plan.ts';
-import { isStat, numbersOf, STAT_NUMBERS, type StatNumbers } from '../model/stat-record.ts';
+import { isRacy, isStat, numbersOf, STAT_NUMBERS, type StatNumbers } from '../model/stat-record.ts';
 import { toolPath } from './environment.ts';
 import type { Looks } from './looks.ts';
 
@@ -56,8 +56,9 @@ export class Tools {
     const key = JSON.stringify([found, binary, ...tool.versionArguments]);
     const known = this.#memo[key];
     if (known !== undefined && isStat(known, 0, stamp)) return known[STAT_NUMBERS];
+    const askedAtMs = this.#host.clock.nowMs();
     const version = (await this.#ask(found, tool.versionArguments)) ?? (await this.#digest(binary));
-    if (version !== null) {
+    if (version !== null && !isRacy(stamp, askedAtMs)) {
       this.#memo[key] = [...numbersOf(stamp), version];
       this.#changed = true;
     }

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { copyFile, type FileHandle, open } from 'node:fs/promises';
 import { errnoOf } from './errno.ts';
+import { userUmask } from './umask.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 /** What a hole is counted in: the block size of nearly every file system. */
@@ -19,7 +20,7 @@ const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /**
  * Copies `from` to the new file `to` (an existing one is an error, EEXIST), with the mode of the source or `mode` less
- * the umask. Throws system errors; leaves nothing behind then.
+ * the user's umask. Throws system errors; leaves nothing behind then.
  */
 export async function copyWhole(from: string, to: string, mode?: number): Promise<void> {
   const stats = lstatSync(from);
@@ -32,7 +33,7 @@ export async function copyWhole(from: string, to: string, mode?: number): Promis
       if (stats.size > BLOCK_BYTES && stats.blocks * 512 < stats.size) await copySparse(from, to, stats.size);
       else await copyFile(from, to);
     }
-    chmodSync(to, mode === undefined ? asked : left & asked);
+    chmodSync(to, mode === undefined ? asked : left & asked & ~userUmask());
   } catch (error) {
     rmSync(to, { force: true });
     throw error;

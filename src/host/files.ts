@@ -20,8 +20,10 @@ import { readThrough, replaceWhole, writeThrough } from './bytes.ts';
 import { cloneWhole, copyWhole } from './copy.ts';
 import { attempt, attemptAsync, errnoOf } from './errno.ts';
 import type { Files } from './host.ts';
+import { copyForStage } from './stage-copy.ts';
 import { list, readLink, realPath, stamp, stampTarget, walk } from './stamp.ts';
 import { survey } from './survey.ts';
+import { userUmask } from './umask.ts';
 
 export const realFiles: Files = {
   stamp,
@@ -38,7 +40,9 @@ export const realFiles: Files = {
     attempt('create a directory in', parent, () => mkdtempSync(`${parent}/${prefix}`)),
   writeFile: async (path, data, options) =>
     attempt('write', path, () => {
-      writeFileSync(path, data, { mode: options?.mode ?? 0o666 });
+      const asked = options?.mode ?? 0o666;
+      const mode = options?.lessUmask === true ? asked & ~userUmask() : asked;
+      writeFileSync(path, data, { mode });
       if (options?.mode !== undefined && options.lessUmask !== true) chmodSync(path, options.mode);
     }),
   replaceFile: async (path, data, options) =>
@@ -57,7 +61,13 @@ export const realFiles: Files = {
   copyFile: (from, to, mode) => attemptAsync('write', to, () => copyWhole(from, to, mode)),
   clone: async (from, to, mode) => attempt('write', to, () => cloneWhole(from, to, mode)),
   link: async (existing, to) => attempt('link', to, () => linkSync(existing, to)),
-  symlink: async (target, path) => attempt('create the link', path, () => symlinkSync(target, path)),
+  stageFile: (from, to, mode, mtimeMs) =>
+    attemptAsync('copy', from, () => copyForStage(from, to, mode, mtimeMs)),
+  symlink: async (target, path, mtimeMs) =>
+    attempt('create the link', path, () => {
+      symlinkSync(target, path);
+      if (mtimeMs !== undefined) lutimesSync(path, mtimeMs / 1000, mtimeMs / 1000);
+    }),
   chmod: async (path, mode) => attempt('change the mode of', path, () => chmodSync(path, mode)),
   setModified: async (path, mtimeMs) =>
     attempt('change the time of', path, () => lutimesSync(path, mtimeMs / 1000, mtimeMs / 1000)),

@@ -63,7 +63,7 @@ export interface Files {
   makeDirectory(path: string, mode?: number): Promise<Result<void, HostFailure>>;
   /** A new directory with a unique name. */
   makeTemporaryDirectory(parent: string, prefix: string): Promise<Result<string, HostFailure>>;
-  /** `mode` is exact, unless it says `lessUmask`. */
+  /** `mode` is exact, unless it says `lessUmask`: the user's. */
   writeFile(
     path: string,
     data: string | Uint8Array,
@@ -87,14 +87,20 @@ export interface Files {
   rename(from: string, to: string): Promise<Result<void, HostFailure>>;
   /**
    * Reflink where the file system can, else a copy that keeps holes, to a name that is not there yet. Never shares a
-   * writable inode. The mode is that of the source, or `mode` less the umask.
+   * writable inode. The mode is that of the source, or `mode` less the user's umask.
    */
   copyFile(from: string, to: string, mode?: number): Promise<Result<void, HostFailure>>;
   /** Shares the blocks with a new file of this very mode; a failure where the file system cannot. */
   clone(from: string, to: string, mode: number): Promise<Result<void, HostFailure>>;
+  /**
+   * Copies for a stage to a new file with exactly this mode and time, whatever those of the source are; a link in its
+   * place is not followed.
+   */
+  stageFile(from: string, to: string, mode: number, mtimeMs: number): Promise<Result<void, HostFailure>>;
   /** A hard link. */
   link(existing: string, to: string): Promise<Result<void, HostFailure>>;
-  symlink(target: string, path: string): Promise<Result<void, HostFailure>>;
+  /** `mtimeMs`: when it is said to have been made. */
+  symlink(target: string, path: string, mtimeMs?: number): Promise<Result<void, HostFailure>>;
   chmod(path: string, mode: number): Promise<Result<void, HostFailure>>;
   /** Sets when the file was last written (and read); that of a link itself. */
   setModified(path: string, mtimeMs: number): Promise<Result<void, HostFailure>>;
@@ -298,6 +304,10 @@ export interface Host {
   isStopped(identity: ProcessIdentity): boolean;
   /** Whether this process was started by that one, or by one that it started, and so on. */
   isAncestor(identity: ProcessIdentity): boolean;
+  /** The umask that bake was started with: it holds for what is put into the checkout. */
+  readonly userUmask: number;
+  /** Sets the umask of this process and all children to 022: what stages make must not depend on who runs them. */
+  useStageUmask(): void;
   readonly processorCount: number;
   readonly memoryBytes: number;
 }

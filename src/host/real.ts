@@ -9,6 +9,7 @@ import { bootId, isAlive, isAncestor, isStopped, ownIdentity } from './identity.
 import { realLockFiles } from './lock-files.ts';
 import { realProcesses } from './processes.ts';
 import type { Sockets } from './sockets.ts';
+import { userUmask, useStageUmask } from './umask.ts';
 
 // Loaded when they are used: HTTP and TLS take some milliseconds, and most runs need neither.
 const loadHttp = async () => (await import('./real-http.ts')).realHttp;
@@ -56,6 +57,10 @@ export function realHost(): Host {
     isAlive,
     isStopped,
     isAncestor,
+    get userUmask() {
+      return userUmask();
+    },
+    useStageUmask,
     processorCount: availableParallelism(),
     memoryBytes: totalmem(),
   };

@@ -13,7 +13,7 @@ export type ManifestInput =
  * two can be compared field by field.
  */
 export interface Manifest {
-  readonly format: 1;
+  readonly format: 2;
   readonly kind: string;
   readonly kindVersion: number;
   /** Resolved options; an artifact is `{"artifact": <digest>}`. */

@@ -78,7 +78,7 @@ const named = new Map<Fingerprint, string>();
 
 function manifestOf(name: string): Manifest {
   return {
-    format: 1,
+    format: 2,
     kind: 'run',
     kindVersion: 1,
     options: { script: name },

@@ -18,7 +18,7 @@ const digest = digestOfHex('ab'.repeat(32));
 
 function resultWith(changes: Partial<ActionResult> = {}, manifest: Partial<Manifest> = {}): ActionResult {
   const whole: Manifest = {
-    format: 1,
+    format: 2,
     kind: 'run',
     kindVersion: 1,
     options: { script: 'true', nested: { list: [1, { artifact: digest }] } },

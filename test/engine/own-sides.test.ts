@@ -35,6 +35,7 @@ function sidesOf(given: { action?: string; pipeline?: string; startsAnew?: boole
     stamps: new Map([['input', stamp]]),
     followed: new Map(),
     passed: new Map(),
+    takenAtMs: Date.now(),
   };
   const looks = new Looks(host.files, root, []);
   return ownSides({ cache, host, looks, plan: { root, name: pipeline } }, { action, taken, startsAnew });

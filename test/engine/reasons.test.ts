@@ -8,7 +8,7 @@ import type { PlannedAction } from '../../src/model/plan.ts';
 const hex = (digit: string) => `sha256:${digit.repeat(64)}` as never;
 
 const BEFORE: Manifest = {
-  format: 1,
+  format: 2,
   kind: 'ovf-pack',
   kindVersion: 1,
   options: { disk: { artifact: hex('a') }, product: { version: '1.0.0' }, old: 1 },
