@@ -87,7 +87,21 @@ export async function makeContent(
     const placed = await makeEntry(store, soundness, entry, at, making);
     if (!placed.ok) return placed;
   }
-  return ok(undefined);
+  return making.mode === 'shared' ? dateDirectories(store, at, entries) : ok(undefined);
+}
+
+/** What a stage is given must not tell when it was put there: a blob does not, nor do the directories around it. */
+async function dateDirectories(
+  { host }: Store,
+  at: string,
+  entries: readonly TreeEntry[],
+): Promise<Result<void, Failure>> {
+  for (const entry of entries) {
+    if (entry.type !== 'directory' || entry.path === '') continue;
+    const dated = await host.files.setModified(`${at}/${entry.path}`, BLOB_MTIME_MS);
+    if (!dated.ok) return dated;
+  }
+  return host.files.setModified(at, BLOB_MTIME_MS);
 }
 
 async function makeEntry(
@@ -106,7 +120,8 @@ async function makeEntry(
     return isLinked ? ok(undefined) : placeFile(store, soundness, entry, { at: path, below, making });
   }
   const linked = await files.symlink(entry.target, path);
-  if (!linked.ok || making.mode === 'shared') return linked;
+  if (!linked.ok) return linked;
+  if (making.mode === 'shared') return files.setModified(path, BLOB_MTIME_MS);
   return files.setModified(path, making.dated(below, linkHolds(entry.target)));
 }
 

@@ -47,7 +47,7 @@ export async function stageFiles(
     }
     const done =
       'link' in input
-        ? await files.symlink(input.link, to, SOURCE_TIME_MS)
+        ? await stageLink(session, input.link, to)
         : await files.stageFile(
             followed.get(path) ?? session.looks.absolute(path),
             to,
@@ -57,6 +57,15 @@ export async function stageFiles(
     if (!done.ok) return done;
   }
   return ok(undefined);
+}
+
+async function stageLink(
+  { host: { files } }: Session,
+  target: string,
+  to: string,
+): Promise<Result<void, Failure>> {
+  const linked = await files.symlink(target, to);
+  return linked.ok ? files.setModified(to, SOURCE_TIME_MS) : linked;
 }
 
 /**

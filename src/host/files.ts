@@ -63,11 +63,7 @@ export const realFiles: Files = {
   link: async (existing, to) => attempt('link', to, () => linkSync(existing, to)),
   stageFile: (from, to, mode, mtimeMs) =>
     attemptAsync('copy', from, () => copyForStage(from, to, mode, mtimeMs)),
-  symlink: async (target, path, mtimeMs) =>
-    attempt('create the link', path, () => {
-      symlinkSync(target, path);
-      if (mtimeMs !== undefined) lutimesSync(path, mtimeMs / 1000, mtimeMs / 1000);
-    }),
+  symlink: async (target, path) => attempt('create the link', path, () => symlinkSync(target, path)),
   chmod: async (path, mode) => attempt('change the mode of', path, () => chmodSync(path, mode)),
   setModified: async (path, mtimeMs) =>
     attempt('change the time of', path, () => lutimesSync(path, mtimeMs / 1000, mtimeMs / 1000)),

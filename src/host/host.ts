@@ -99,8 +99,7 @@ export interface Files {
   stageFile(from: string, to: string, mode: number, mtimeMs: number): Promise<Result<void, HostFailure>>;
   /** A hard link. */
   link(existing: string, to: string): Promise<Result<void, HostFailure>>;
-  /** `mtimeMs`: when it is said to have been made. */
-  symlink(target: string, path: string, mtimeMs?: number): Promise<Result<void, HostFailure>>;
+  symlink(target: string, path: string): Promise<Result<void, HostFailure>>;
   chmod(path: string, mode: number): Promise<Result<void, HostFailure>>;
   /** Sets when the file was last written (and read); that of a link itself. */
   setModified(path: string, mtimeMs: number): Promise<Result<void, HostFailure>>;
