@@ -70,6 +70,7 @@ export function stageContext(attempt: Attempt): StageContext {
     env: attempt.env,
     exec: (file, args, options = {}) => execute(file, args, options, attempt),
     log: (line) => attempt.log.line(line),
+    warn: (warning) => session.emit({ type: 'warning', warning: attempt.masks.applyDeep(warning) }),
     progress: (activity, fraction) => attempt.progress(attempt.masks.apply(activity), fraction ?? null),
     signal: attempt.signal,
     host: session.host,

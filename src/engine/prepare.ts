@@ -5,7 +5,7 @@ import type { Failure } from '../model/failure.ts';
 import type { OptionValues, PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
-import type { LockFile, StageKind } from '../stages/kind.ts';
+import type { LockFile, PinnedCheckout, StageKind } from '../stages/kind.ts';
 import type { YamlReader } from './finder.ts';
 import { inputFinder } from './finder.ts';
 import { excludedBy, type FoundListener, findInputs, findPath, nearestTo, sortedByPath } from './inputs.ts';
@@ -62,10 +62,10 @@ export async function prepareActions(
   const readAhead = await by.cache.readAhead();
   const tell: FoundListener = (path, stamp) => readAhead(by.looks.absolute(path), stamp);
   for (const action of actions) {
-    const options = action.pins ? await pinned(action, by) : ok(action.options);
+    const looks = by.looks.noting(MOST_LOOKS);
+    const options = action.pins ? await pinned(action, { ...by, looks }) : ok(action.options);
     if (!options.ok) failures.push(options.failure);
     const known = options.ok && options.value !== null ? options.value : action.options;
-    const looks = by.looks.noting(MOST_LOOKS);
     const files = await filesOf(action, known, { ...by, looks }, tell);
     const foundAtMs = by.host.clock.nowMs();
     if (!files.ok) failures.push(...files.failure);
@@ -104,8 +104,32 @@ async function pinned(action: PlannedAction, by: Preparation): Promise<Result<Op
   const kind = await by.kindOf(action.kind);
   if (kind.pin === undefined) return ok(action.options);
   const lock = by.isForced(action) ? askingAgain(by.lock) : by.lock;
-  const options = await kind.pin(action.options, lock, by.online ? by.host : null, by.signal);
+  const checkout = pinnedCheckout(action, by);
+  const options = await kind.pin(action.options, lock, by.online ? by.host : null, by.signal, checkout);
   return options.ok ? ok(options.value as OptionValues | null) : options;
+}
+
+/** The checkout for a kind that pins its options: what it looks at is noted. */
+function pinnedCheckout({ stage, location }: PlannedAction, { looks, host }: Preparation): PinnedCheckout {
+  const emptyBelow = (directory: string): readonly string[] => {
+    const names = looks.list(directory);
+    if (names.length === 0) return [directory];
+    return names.flatMap((name) => {
+      const path = `${directory}/${name}`;
+      return looks.stamp(path)?.type === 'directory' ? emptyBelow(path) : [];
+    });
+  };
+  return {
+    async read(path) {
+      if (looks.stamp(path) !== null) return host.files.readBytes(looks.absolute(path));
+      return fail({ code: 'input-missing', stage, pattern: path, nearest: nearestTo(path, looks), location });
+    },
+    emptyDirectories(directory) {
+      if (looks.stamp(directory)?.type !== 'directory') return [];
+      const clean = directory.replace(/\/+$/, '');
+      return emptyBelow(clean).map((path) => path.slice(clean.length + 1));
+    },
+  };
 }
 
 const NO_LINKS = { followed: new Map<string, string>(), passed: new Map<string, Stamp | null>() } as const;

@@ -10,8 +10,10 @@ import {
   volumeDate,
 } from './iso-fields.ts';
 import {
+  continuationField,
   directoryRecord,
   extensionReference,
+  linkFields,
   nameField,
   pathTableRecord,
   posixFields,
@@ -55,16 +57,18 @@ export function isoLayout(root: IsoNode, label: string, timeMs: number): IsoLayo
   let next = (firstTables[1] as number) + 2 * (tableSectors[1] as number);
   for (const [view, own] of [[views[0], places] as const, [views[1], jolietPlaces] as const])
     for (const directory of view.directories) {
-      const sizeBytes = directoryBytes(view, directory, new Map(), timeMs, 0).length;
+      const sizeBytes = directoryBytes(view, directory, new Map(), timeMs, NOWHERE).length;
       own.set(directory, { extent: next, sizeBytes });
       next += sectorsOf(sizeBytes);
     }
-  const extensionSector = next++;
+  const extensionSector = next;
+  const further = furtherFields(views[0], extensionSector);
+  next += sectorsOf(further.bytes.length);
   const headSectors = next;
   const files: IsoFile[] = [];
   for (const directory of views[0].directories)
     for (const child of sorted(views[0], directory.children)) {
-      if (child.file === null) continue;
+      if (child.file === null || child.file.link !== undefined) continue;
       const place = { extent: next, sizeBytes: child.file.sizeBytes };
       places.set(child, place);
       jolietPlaces.set(child, place);
@@ -94,12 +98,46 @@ export function isoLayout(root: IsoNode, label: string, timeMs: number): IsoLayo
     for (const directory of view.directories)
       put(
         (own.get(directory) as { extent: number }).extent,
-        directoryBytes(view, directory, own, timeMs, extensionSector),
+        directoryBytes(view, directory, own, timeMs, further),
       );
   }
   put(FIRST_DESCRIPTOR + 2, Uint8Array.of(255, ...ascii('CD001'), 1));
-  put(extensionSector, extensionReference());
+  put(extensionSector, further.bytes);
   return { head, files, sizeBytes: next * SECTOR_BYTES };
+}
+
+/** Fields for which records have no room: the extension reference, and where links lead. */
+interface Further {
+  readonly sector: number;
+  readonly bytes: Uint8Array;
+  /** Where a link's fields begin among the bytes. */
+  readonly links: ReadonlyMap<IsoNode, { readonly offset: number; readonly length: number }>;
+}
+
+const NOWHERE: Further = { sector: 0, bytes: new Uint8Array(0), links: new Map() };
+
+function furtherFields(view: View, sector: number): Further {
+  const pieces: Uint8Array[] = [extensionReference()];
+  const links = new Map<IsoNode, { offset: number; length: number }>();
+  let used = (pieces[0] as Uint8Array).length;
+  for (const directory of view.directories)
+    for (const child of sorted(view, directory.children)) {
+      if (child.file?.link === undefined) continue;
+      const fields = linkFields(child.file.link);
+      const room = SECTOR_BYTES - (used % SECTOR_BYTES);
+      if (fields.length > room) pieces.push(new Uint8Array(room));
+      if (fields.length > room) used += room;
+      links.set(child, { offset: used, length: fields.length });
+      pieces.push(fields);
+      used += fields.length;
+    }
+  return { sector, bytes: Buffer.concat(pieces), links };
+}
+
+/** The children that a view can show: Joliet knows no links. */
+function childrenIn(view: View, directory: IsoNode): readonly IsoNode[] {
+  const { children } = directory;
+  return sorted(view, view.joliet ? children.filter(({ file }) => file?.link === undefined) : children);
 }
 
 function viewOf(root: IsoNode, joliet: boolean): View {
@@ -143,7 +181,7 @@ function directoryBytes(
   directory: IsoNode,
   places: Places,
   timeMs: number,
-  extensionSector: number,
+  further: Further,
 ): Uint8Array {
   const parent = view.parents.get(directory) as IsoNode;
   const isRoot = parent === directory;
@@ -157,10 +195,10 @@ function directoryBytes(
       systemUse: view.joliet ? NOTHING : Buffer.concat([before, posixOf(node, view, timeMs), after]),
     });
   const records = [
-    record(directory, SELF, isRoot ? sharingFields(extensionSector) : NOTHING, NOTHING),
+    record(directory, SELF, isRoot ? sharingFields(further.sector) : NOTHING, NOTHING),
     record(parent, PARENT, NOTHING, NOTHING),
-    ...sorted(view, directory.children).map((child) =>
-      record(child, identifierOf(view, child), NOTHING, nameField(child.name)),
+    ...childrenIn(view, directory).map((child) =>
+      record(child, identifierOf(view, child), linkedTo(child, further), nameField(child.name)),
     ),
   ];
   const sectors: number[] = [];
@@ -178,10 +216,17 @@ function directoryBytes(
 
 const NOTHING = new Uint8Array(0);
 
+/** Where the fields lie that say where a link leads. */
+function linkedTo(node: IsoNode, { sector, links }: Further): Uint8Array {
+  if (node.file?.link === undefined) return NOTHING;
+  const { offset, length } = links.get(node) ?? { offset: 0, length: 0 };
+  return continuationField(sector + Math.floor(offset / SECTOR_BYTES), offset % SECTOR_BYTES, length);
+}
+
 function posixOf(node: IsoNode, view: View, timeMs: number): Uint8Array {
   if (node.file !== null)
     return posixFields({
-      mode: node.file.executable ? 0o100555 : 0o100444,
+      mode: modeOf(node.file),
       links: 1,
       inode: inodeOf(node, view),
       timeMs,
@@ -239,4 +284,9 @@ function volumeDescriptor(view: View, places: Places, facts: VolumeFacts): Uint8
   bytes.set(NO_VOLUME_DATE, 864);
   bytes[881] = 1;
   return bytes;
+}
+
+function modeOf({ link, executable }: IsoFile): number {
+  if (link !== undefined) return 0o120777;
+  return executable ? 0o100555 : 0o100444;
 }

@@ -76,6 +76,43 @@ export function nameField(name: string): Uint8Array {
   return field('NM', Uint8Array.of(0), Buffer.from(name, 'utf8'));
 }
 
+const SEGMENTS: { readonly [segment: string]: number } = { '.': 2, '..': 4 };
+const ROOT_SEGMENT = 8;
+const GOES_ON = 1;
+const MOST_FIELD_BYTES = 250;
+
+/** Where a symbolic link leads (SL): as many fields as its segments need. */
+export function linkFields(target: string): Uint8Array {
+  const segments = target
+    .replace(/\/+/g, '/')
+    .replace(/(.)\/$/, '$1')
+    .split('/');
+  const components = segments.map((segment, index) => {
+    const flags = segment === '' && index === 0 ? ROOT_SEGMENT : (SEGMENTS[segment] ?? 0);
+    const name = flags === 0 ? Buffer.from(segment, 'utf8') : Buffer.alloc(0);
+    return Buffer.from([flags, name.length, ...name]);
+  });
+  const fields: Buffer[][] = [[]];
+  let used = 0;
+  // The root alone is written as `/`, whose second segment is empty.
+  for (const component of target === '/' ? components.slice(0, 1) : components) {
+    if (used + component.length > MOST_FIELD_BYTES) {
+      fields.push([]);
+      used = 0;
+    }
+    fields.at(-1)?.push(component);
+    used += component.length;
+  }
+  return Buffer.concat(
+    fields.map((own, index) => field('SL', Uint8Array.of(index === fields.length - 1 ? 0 : GOES_ON), ...own)),
+  );
+}
+
+/** Where further fields of a record lie (CE): within one sector. */
+export function continuationField(sector: number, offset: number, length: number): Uint8Array {
+  return field('CE', both32(sector), both32(offset), both32(length));
+}
+
 /** What the root's own record starts with: sharing protocol (SP) and the place of the extension reference (CE). */
 export function sharingFields(extensionSector: number): Uint8Array {
   return Buffer.concat([

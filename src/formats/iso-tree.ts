@@ -8,6 +8,8 @@ export interface IsoFile {
   readonly path: string;
   readonly sizeBytes: number;
   readonly executable: boolean;
+  /** Where a symbolic link leads; it has no content, and only Rock Ridge knows it. */
+  readonly link?: string;
 }
 
 export interface IsoNode {
@@ -29,12 +31,20 @@ const MOST_LEVELS = 8;
 // One extent's length is a 32-bit number.
 const MOST_FILE_BYTES = 0xffffffff;
 
-/** The tree of these files, or one sentence that says why it cannot be. */
-export function isoTree(files: readonly IsoFile[]): Result<IsoNode, string> {
+// Fits a continuation area, which is within a sector.
+const MOST_LINK_BYTES = 1024;
+
+/** The tree of these files and (perhaps empty) directories, or one sentence that says why it cannot be. */
+export function isoTree(files: readonly IsoFile[], directories: readonly string[]): Result<IsoNode, string> {
   const root: Draft = { file: null, children: new Map() };
   for (const file of files) {
     const problem = problemOf(file) ?? insert(root, file);
     if (problem !== null) return fail(problem);
+  }
+  for (const path of directories) {
+    // As if a file lay in it, which is not put there.
+    const problem = problemOf({ path: `${path}/x`, sizeBytes: 0, executable: false }) ?? enter(root, path);
+    if (typeof problem === 'string') return fail(problem);
   }
   return ok(nodeOf('', '', '', root));
 }
@@ -55,20 +65,32 @@ function problemOf(file: IsoFile): string | null {
   );
   if (long !== undefined)
     return `the name \`${long}\` is longer than ${MOST_NAME_CHARACTERS} characters or ${MOST_NAME_BYTES} bytes`;
+  const { link } = file;
+  if (link !== undefined && (link === '' || Buffer.byteLength(link) > MOST_LINK_BYTES))
+    return `the link \`${file.path}\` leads to a path of more than ${MOST_LINK_BYTES} bytes`;
+  if (link?.split('/').some((segment) => Buffer.byteLength(segment) > 240))
+    return `the link \`${file.path}\` leads to a name of more than 240 bytes`;
   if (file.sizeBytes > MOST_FILE_BYTES) return `\`${file.path}\` is larger than 4 GiB`;
   return null;
 }
 
-function insert(root: Draft, file: IsoFile): string | null {
-  const segments = file.path.split('/');
-  const last = segments.pop() as string;
+/** The directory of a path, made as far as it is not there; else why it cannot be. */
+function enter(root: Draft, path: string): Draft | string {
   let directory = root;
-  for (const name of segments) {
+  for (const name of path === '' ? [] : path.split('/')) {
     const next = directory.children.get(name) ?? { file: null, children: new Map() };
-    if (next.file !== null) return `\`${file.path}\` lies below \`${next.file.path}\`, which is a file`;
+    if (next.file !== null) return `\`${path}\` lies below \`${next.file.path}\`, which is a file`;
     directory.children.set(name, next);
     directory = next;
   }
+  return directory;
+}
+
+function insert(root: Draft, file: IsoFile): string | null {
+  const slash = file.path.lastIndexOf('/');
+  const last = file.path.slice(slash + 1);
+  const directory = enter(root, file.path.slice(0, Math.max(0, slash)));
+  if (typeof directory === 'string') return directory;
   if (directory.children.has(last)) return `\`${file.path}\` is there twice`;
   directory.children.set(last, { file, children: new Map() });
   return null;

@@ -13,12 +13,17 @@ import { bytesSource, memorySink } from './memory-bytes.ts';
 /**
  * Lays a seed image out. `label` is the volume name by which it is found (`cidata` for cloud-init's NoCloud, `OEMDRV` for
  * Kickstart): at most 16 characters, so that Joliet holds it whole, and written in the case given. `timeMs` is every
- * date in the image. The failure is one sentence: a name that the format cannot hold, a file there twice, a file over 4 GiB.
+ * date in the image. `directories` are there even with nothing in them. The failure is one sentence: a name that the format cannot hold, a file there twice, a file over 4 GiB.
  */
-export function planSeedIso(label: string, files: readonly IsoFile[], timeMs = 0): Result<IsoLayout, string> {
+export function planSeedIso(
+  label: string,
+  files: readonly IsoFile[],
+  timeMs = 0,
+  directories: readonly string[] = [],
+): Result<IsoLayout, string> {
   if (!/^[A-Za-z0-9_ -]{1,16}$/.test(label))
     return fail(`the label \`${label}\` is not 1 to 16 letters, digits, \`_\`, \`-\` or spaces`);
-  const tree = isoTree(files);
+  const tree = isoTree(files, directories);
   return tree.ok ? ok(isoLayout(tree.value, label, timeMs)) : tree;
 }
 

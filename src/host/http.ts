@@ -34,7 +34,7 @@ export interface HttpResponse {
 export interface Http {
   /**
    * Asks with GET and follows redirects, at most ten, never from https to http. Certificates are verified. Proxies are
-   * taken from `http_proxy`, `https_proxy`, `no_proxy`. Never rejects; a fired `signal` is a problem like another.
+   * taken from `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`; one that cannot be used is a problem. Never rejects; a fired `signal` is a problem like another.
    */
   get(
     url: string,

@@ -78,6 +78,7 @@ function ask(url: URL, request: HttpRequest, env: Variables): Promise<Asked> {
     agent: false,
   };
   const proxy = proxyFor(url, env);
+  if (proxy !== null && 'problem' in proxy) return Promise.resolve(refused(proxy.problem));
   if (proxy === null) {
     const start = url.protocol === 'https:' ? httpsRequest : httpRequest;
     return answer(() => start(url, options), request);

@@ -20,6 +20,8 @@ export type FetchFailure =
       readonly sizeBytes: number;
       /** As the server called it; `text/html` explains much. */
       readonly contentType: string | null;
+      /** How the server had encoded it although it was asked not to, such as `gzip`; null when it had not. */
+      readonly encoding: string | null;
       /** The other mirrors, which failed too. */
       readonly others: readonly FetchTrouble[];
     }
@@ -44,5 +46,12 @@ export type FetchFailure =
       readonly checksumUrl: string;
       readonly names: readonly string[];
       readonly listed: readonly string[];
+    }
+  /** A checksum file has several checksums for one name, and nothing tells which is meant. */
+  | {
+      readonly code: 'checksum-ambiguous';
+      readonly name: string;
+      readonly lines: readonly { readonly line: number; readonly text: string }[];
+      readonly location: Location;
     }
   | { readonly code: 'lock-file-broken'; readonly location: Location };

@@ -40,6 +40,8 @@ export type StageFailure =
   /** What is in an output is neither a file nor a directory nor a link, or it changed while it was taken over. */
   | { readonly code: 'not-storable'; readonly path: string; readonly problem: string }
   | { readonly code: 'input-changed'; readonly files: readonly string[] }
+  /** A warning: a seed image for cloud-init has user-data that it would not read. */
+  | { readonly code: 'user-data-unread' }
   /** A kind found its work impossible for a reason of its own, told in whole sentences. */
   | { readonly code: 'stage-refused'; readonly problem: string; readonly hint: string | null }
   /** A stage wrote into an artifact of another stage that it had been given for reading. */

@@ -8,11 +8,19 @@ import type { Checksums } from './fetch/checksum.ts';
 import { checksumText, hex, mismatch, statedChecksum } from './fetch/checksum.ts';
 import { download } from './fetch/download.ts';
 import type { ChecksumFile } from './fetch/pin.ts';
-import { askFor, checksumFile, checksumWords, lockKey, remembered } from './fetch/pin.ts';
-import { address, fileNameOf, secretsOf, shownAddress, source } from './fetch/source.ts';
+import {
+  askFor,
+  checksumFile,
+  checksumWords,
+  isBeside,
+  lockKey,
+  readFromCheckout,
+  remembered,
+} from './fetch/pin.ts';
+import { address, pathOf, secretsOf, secretsOfHeaders, shownAddress, source } from './fetch/source.ts';
 import type { ArtifactOption, StageContext, StageReturn } from './kind.ts';
 import { defineStage } from './kind.ts';
-import { duration } from './options.ts';
+import { duration, size } from './options.ts';
 
 const options = z.strictObject({
   url: source()
@@ -49,6 +57,9 @@ const options = z.strictObject({
   retry_delay: duration()
     .prefault('1s')
     .describe('Pause before the first repetition, doubled with each further one'),
+  max_size: size()
+    .prefault('256GiB')
+    .describe('More than this is not fetched, whatever a server says or sends'),
   stall_timeout: duration().prefault('60s').describe('Silence after which a connection is given up'),
 });
 
@@ -63,7 +74,9 @@ that was replaced at its origin is an error, never a silent swap.
 
 An image from outside of the checkout needs a checksum. \`checksum: file:https://…/SHA256SUMS\` reads it out of a checksum
 file (GNU or BSD format) at the first run and writes it to \`bake.lock\` beside the pipeline: commit that file. From then
-on the checksum file is not asked again; delete the line, or run with \`--force\`, to accept a new image.
+on the checksum file is not asked again; delete the line, or run with \`--force\`, to accept a new image. A checksum file
+beside the pipeline (\`checksum: file:SHA256SUMS\`) is read by every run, and nothing is remembered of it. Where a
+checksum file has several files of one name, the directories of the address decide.
 
 A download that breaks off is resumed, also by the next run. Files of the checkout and outputs of other stages are
 taken as they are: their own digest enters the fingerprint, and a checksum is optional.`,
@@ -82,9 +95,18 @@ stages:
   outputs: ({ filename }) => ({ iso: { path: filename ?? 'image.iso', description: 'The verified image' } }),
   tools: () => [],
   // `pin` moves every address to `urls` and the checksum that names its content to `sha256` or `sha512`.
-  unhashed: ['urls', 'checksum', 'filename', 'headers', 'retries', 'retry_delay', 'stall_timeout'],
+  unhashed: [
+    'urls',
+    'checksum',
+    'filename',
+    'headers',
+    'retries',
+    'retry_delay',
+    'max_size',
+    'stall_timeout',
+  ],
   check: (given) => checkOptions(given),
-  async pin(given, lock, host, signal) {
+  async pin(given, lock, host, signal, checkout) {
     const { url, urls, ...rest } = given;
     const addresses = addressesOf(given);
     const sources = typeof url === 'object' ? { url } : { urls: [...addresses] };
@@ -92,6 +114,10 @@ stages:
     if (stated !== null) return ok({ ...rest, ...sources, ...stated });
     const file = checksumFileOf(given);
     if (file === null) return ok({ ...rest, ...sources });
+    if (isBeside(file)) {
+      const stated = await readFromCheckout(file, checkout);
+      return stated.ok ? ok({ ...rest, ...sources, ...stated.value }) : stated;
+    }
     const known = remembered(file, lock);
     if (known !== null) return ok({ ...rest, ...sources, ...known });
     if (host === null) return ok(null);
@@ -146,9 +172,9 @@ function statedIn({ sha256, sha512, checksum }: Options): Checksums | null {
 function checksumFileOf(given: Options): ChecksumFile | null {
   const { url, checksum, filename } = given;
   if (checksum === undefined) return null;
-  const paths = typeof url === 'object' && '$file' in url ? [`/${url.$file}`] : addressesOf(given);
-  const names = filename === undefined ? paths.map(fileNameOf) : [filename];
-  return checksumFile(checksum, [...new Set(names.filter((name) => name !== ''))]);
+  const paths =
+    typeof url === 'object' && '$file' in url ? [`/${url.$file}`] : addressesOf(given).map(pathOf);
+  return checksumFile(checksum, filename === undefined ? paths : [filename]);
 }
 
 /** Another stage's output or a file of the checkout: linked, not moved. */
@@ -176,6 +202,7 @@ async function passOn(
       ...wrong,
       sizeBytes: content.sizeBytes,
       contentType: null,
+      encoding: null,
       others: [],
     });
   const output = context.output('iso');
@@ -193,12 +220,14 @@ async function passOn(
 
 async function fetch(pinned: Options, context: StageContext): Promise<Result<StageReturn, Failure>> {
   const addresses = addressesOf(pinned);
-  for (const secret of addresses.flatMap(secretsOf)) context.mask(secret);
+  const secrets = [...addresses.flatMap(secretsOf), ...secretsOfHeaders(pinned.headers)];
+  for (const secret of secrets) context.mask(secret);
   const patience = {
     headers: pinned.headers,
     silenceMs: pinned.stall_timeout,
     retries: pinned.retries,
     retryDelayMs: pinned.retry_delay,
+    mostBytes: pinned.max_size,
   };
   const fetched = await download(addresses, pinned, patience, context.persistent, context);
   if (!fetched.ok) return fail(await explained(fetched.failure, pinned, context));
@@ -212,7 +241,7 @@ async function fetch(pinned: Options, context: StageContext): Promise<Result<Sta
 /** Whether a wrong checksum is due to an image that was replaced at its origin, which the checksum file then says. */
 async function explained(failure: Failure, pinned: Options, context: StageContext): Promise<Failure> {
   const file = checksumFileOf(pinned);
-  if (failure.code !== 'fetch-checksum' || file === null) return failure;
+  if (failure.code !== 'fetch-checksum' || file === null || isBeside(file)) return failure;
   const now = await askFor(file, context.host, context.signal);
   const locked = checksumWords(pinned);
   if (!now.ok || checksumWords(now.value) === locked) return failure;

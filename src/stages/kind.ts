@@ -31,6 +31,13 @@ export interface LockFile {
   set(key: string, value: string): void;
 }
 
+/** What a kind that pins its options may look at in the checkout: the next run sees whether that has changed. */
+export interface PinnedCheckout {
+  read(path: string): Promise<Result<Uint8Array, Failure>>;
+  /** Directories below one, relative to it, in which there is nothing; empty text for itself. */
+  emptyDirectories(directory: string): readonly string[];
+}
+
 /** What a tool is called and how its version is found. */
 export interface Tool {
   /** As found on PATH, or `node:<component>` for a version out of `process.versions`, such as `node:zlib`. */
@@ -120,6 +127,8 @@ export interface StageContext {
   exec(file: string, args: readonly string[], options?: ExecOptions): Promise<Result<ExecResult, Failure>>;
   /** Adds a line to the stage's log. */
   log(line: string): void;
+  /** Tells the user of what fails nothing now. */
+  warn(warning: Failure): void;
   /** Says what is being done right now; `fraction` from 0 to 1 when known. */
   progress(activity: string, fraction?: number): void;
   /** Fires when the stage must stop: timeout, Ctrl-C, another stage's failure. */
@@ -239,6 +248,7 @@ export interface StageKind<Schema extends z.ZodType = z.ZodType> {
     lock: LockFile,
     host: Host | null,
     signal: AbortSignal,
+    checkout: PinnedCheckout,
   ): Promise<Result<z.output<Schema> | null, Failure>>;
   /** Checks beyond the schema, before anything runs: one sentence per problem, with the path of the option it is about. */
   check?(

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { IsoFile } from '../formats/iso-tree.ts';
 import { planSeedIso, writeSeedIso } from '../formats/seed-iso.ts';
 import type { Failure } from '../model/failure.ts';
+import { byCodeUnit } from '../model/json.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import type { ArtifactOption, StageContext } from './kind.ts';
@@ -23,6 +24,10 @@ const options = z.strictObject({
     .record(z.string(), z.string())
     .prefault({})
     .describe('Path in the image → text of the file, for what is too short to be a file of its own'),
+  directories: z
+    .array(z.string())
+    .prefault([])
+    .describe('Paths in the image that are directories even if nothing lies there'),
 });
 
 export const seedIsoStage = defineStage({
@@ -33,7 +38,8 @@ export const seedIsoStage = defineStage({
 other program is needed.
 
 With the label \`cidata\` cloud-init looks for \`meta-data\` and \`user-data\`; with \`OEMDRV\` Anaconda looks for \`ks.cfg\`.
-A directory given in \`files\` is put in with all that it holds; the path \`.\` puts its content at the top. Names have at
+A directory given in \`files\` is put in with all that it holds, symbolic links (for Rock Ridge) and empty directories
+included; the path \`.\` puts its content at the top. Names have at
 most 64 characters. Dates in the image are all 1970-01-01.`,
   example: `bake: 1
 name: seed
@@ -55,11 +61,22 @@ stages:
       .filter((name) => name in given.files)
       .map((name) => ({ path: ['content', name], problem: `\`${name}\` is in \`files\` too` }));
   },
+  async pin(given, _lock, _host, _signal, checkout) {
+    // Empty directories are no inputs: which there are is part of what is asked for.
+    const empty = Object.entries(given.files).flatMap(([path, option]) =>
+      '$file' in option ? checkout.emptyDirectories(option.$file).map((below) => insideOf(path, below)) : [],
+    );
+    const all = [...given.directories, ...empty].filter((path) => path !== '');
+    const directories = [...new Set(all)].sort(byCodeUnit);
+    return ok({ ...given, directories });
+  },
   async run(given, context) {
     const sources = new Map<string, Source>();
+    const directories = [...given.directories];
     for (const [path, option] of Object.entries(given.files)) {
       const added = addFiles(sources, context, path, option);
       if (!added.ok) return added;
+      directories.push(...added.value);
     }
     for (const [path, text] of Object.entries(given.content)) {
       const file = `${context.scratch}/content-${sources.size}`;
@@ -68,9 +85,11 @@ stages:
       const sizeBytes = Buffer.byteLength(text, 'utf8');
       sources.set(path, { path, file, sizeBytes, executable: false });
     }
-    const links = [...sources.values()].find((source) => source.sizeBytes < 0);
-    if (links !== undefined) return refused(`\`${links.path}\` is neither a file nor a directory`);
-    const layout = planSeedIso(given.label, [...sources.values()]);
+    const special = [...sources.values()].find((source) => source.sizeBytes < 0);
+    if (special !== undefined) return refused(`\`${special.path}\` is neither a file nor a directory`);
+    if (await isUnread(given.label, sources.get('user-data'), context))
+      context.warn({ code: 'user-data-unread' });
+    const layout = planSeedIso(given.label, [...sources.values()], 0, directories);
     if (!layout.ok) return refused(layout.failure);
     const written = await context.host.files.withWriter(context.output('iso'), (sink) =>
       writeSeedIso<Failure>(sink, layout.value, (file, copy) =>
@@ -87,30 +106,59 @@ interface Source extends IsoFile {
   readonly file: string;
 }
 
+/** What cloud-init knows user-data by: its first line, the head of a MIME message, or the mark of gzip. */
+const USER_DATA =
+  /^(?:#cloud-config|#!|## template: ?jinja|#include|#cloud-boothook|#part-handler|#upstart-job|content-type:|mime-version:|\u001f\u008b)/i;
+
+/** Whether there is user-data that cloud-init would not read although the image is for it. */
+async function isUnread(label: string, source: Source | undefined, context: StageContext): Promise<boolean> {
+  if (label.toLowerCase() !== 'cidata' || source === undefined || source.sizeBytes === 0) return false;
+  const bytes = await context.host.files.readBytes(source.file);
+  if (!bytes.ok) return false;
+  const head = Buffer.from(bytes.value.subarray(0, 64)).toString('latin1');
+  return !USER_DATA.test(head.replace(/^\u00ef\u00bb\u00bf/, ''));
+}
+
+/** A path below a directory of the image; `.` is the image itself. */
+function insideOf(path: string, below: string): string {
+  return path === '.' ? below : below === '' ? path : `${path}/${below}`;
+}
+
+/** Adds what an option names; gives the directories in which there is nothing. */
 function addFiles(
   sources: Map<string, Source>,
   context: StageContext,
   path: string,
   option: ArtifactOption,
-): Result<void, Failure> {
+): Result<readonly string[], Failure> {
   const { path: from, content } = context.input(option);
   const { files } = context.host;
   if (content.type !== 'tree') {
     const executable = content.type === 'file' && content.executable;
     sources.set(path, { path, file: from, sizeBytes: content.sizeBytes, executable });
-    return ok(undefined);
+    return ok([]);
   }
   const { entries, trouble } = files.walk(from);
   if (trouble !== null) return fail(trouble);
+  const holds = new Set(
+    entries.map((entry) => entry.path.slice(0, Math.max(0, entry.path.lastIndexOf('/')))),
+  );
+  const empty = entries.filter((entry) => entry.type === 'directory' && !holds.has(entry.path));
   for (const entry of entries) {
     if (entry.type === 'directory') continue;
     const file = `${from}/${entry.path}`;
-    const inside = path === '.' ? entry.path : `${path}/${entry.path}`;
+    const inside = insideOf(path, entry.path);
+    if (entry.type === 'link') {
+      const link = files.readLink(file);
+      if (!link.ok) return link;
+      sources.set(inside, { path: inside, file, sizeBytes: 0, executable: false, link: link.value });
+      continue;
+    }
     const stamp = entry.type === 'file' ? files.stamp(file) : null;
     const executable = stamp !== null && (stamp.mode & 0o100) !== 0;
     sources.set(inside, { path: inside, file, sizeBytes: stamp?.sizeBytes ?? -1, executable });
   }
-  return ok(undefined);
+  return ok(empty.map((entry) => insideOf(path, entry.path)).filter((path) => path !== '.'));
 }
 
 function refused(problem: string): Result<never, Failure> {

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { stageContext } from '../support/stage-context.ts';
 import { webServer } from '../support/web-server.ts';
@@ -354,5 +355,104 @@ describe('mirrors', () => {
       failure: { code: 'fetch-checksum', url: path, expected: SHA256 },
     });
     expect(outputOf(context)).toBe('nothing');
+  });
+});
+
+describe('a file that is too large', () => {
+  const given = { sha256: SHA256, max_size: '1MiB' };
+
+  test.each([
+    ['by its Content-Length', true],
+    ['by what comes', false],
+  ])('%s is not fetched, and nothing of it is kept', async (_, isStated) => {
+    await using server = await webServer((_request, response) => {
+      if (isStated) response.setHeader('content-length', IMAGE.length);
+      response.write(IMAGE.subarray(0, 1_000_000));
+      response.end(IMAGE.subarray(1_000_000));
+    });
+    await using context = await stageContext();
+    expect(await fetchWith({ ...given, url: `${server.origin}/i` }, context)).toMatchObject({
+      failure: {
+        code: 'fetch-failed',
+        troubles: [{ problem: expect.stringContaining('`max_size` allows 1048576') }],
+        keptBytes: 0,
+      },
+    });
+    expect(server.requests).toHaveLength(1);
+    expect(readdirSync(context.persistent)).toEqual([]);
+  });
+
+  test('on this host is not copied', async () => {
+    await using context = await stageContext();
+    const path = join(context.directory, 'image.iso');
+    writeFileSync(path, IMAGE);
+    expect(await fetchWith({ ...given, url: path }, context)).toMatchObject({
+      failure: { code: 'fetch-failed', troubles: [{ problem: expect.stringContaining('max_size') }] },
+    });
+  });
+
+  test('is fetched when it is just as large as it may be', async () => {
+    await using server = await webServer(serveImage);
+    await using context = await stageContext();
+    const exact = { sha256: SHA256, max_size: `${IMAGE.length}B` };
+    expect(codeOf(await fetchWith({ ...exact, url: `${server.origin}/i` }, context))).toBe('ok');
+  });
+});
+
+describe('a body that was encoded although nobody asked for it', () => {
+  test.each([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+  ])('by %s is named as what it is', async (encoding, encode) => {
+    await using server = await webServer((_, response) => {
+      response.setHeader('content-encoding', encoding);
+      response.end(encode(Buffer.from('image'.repeat(100))));
+    });
+    await using context = await stageContext();
+    expect(await fetchWith({ url: `${server.origin}/i`, sha256: SHA256 }, context)).toMatchObject({
+      failure: { code: 'fetch-checksum', encoding },
+    });
+  });
+
+  test('is the wanted file when its checksum is that of the bytes as they came', async () => {
+    await using server = await webServer((_, response) => {
+      response.setHeader('content-encoding', 'x-gzip');
+      response.end(IMAGE);
+    });
+    await using context = await stageContext();
+    expect(codeOf(await fetchWith({ url: `${server.origin}/i.gz`, sha256: SHA256 }, context))).toBe('ok');
+  });
+
+  test.each([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['deflate', deflateRawSync],
+    ['br', brotliCompressSync],
+  ])('by %s is decoded when it is a checksum file', async (encoding, encode) => {
+    await using server = await webServer((request, response) => {
+      if (request.url === '/i.iso') return response.end(IMAGE);
+      response.setHeader('content-encoding', encoding);
+      return response.end(encode(Buffer.from(`${SHA256}  i.iso\n`)));
+    });
+    await using context = await stageContext();
+    const checksum = `file:${server.origin}/SUMS`;
+    expect(codeOf(await fetchWith({ url: `${server.origin}/i.iso`, checksum }, context))).toBe('ok');
+  });
+
+  test.each([
+    ['zstd', Buffer.from('x')],
+    ['gzip', Buffer.from('no gzip')],
+    ['gzip', gzipSync(Buffer.alloc(64 << 20))],
+  ])('by %s is refused as a checksum file when it cannot be decoded', async (encoding, body) => {
+    await using server = await webServer((_, response) => {
+      response.setHeader('content-encoding', encoding);
+      response.end(body);
+    });
+    await using context = await stageContext();
+    const checksum = `file:${server.origin}/SUMS`;
+    expect(await fetchWith({ url: `${server.origin}/i.iso`, checksum }, context)).toMatchObject({
+      failure: { code: 'fetch-failed', troubles: [{ problem: expect.stringContaining(encoding) }] },
+    });
   });
 });

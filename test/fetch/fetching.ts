@@ -6,7 +6,7 @@ import { realHost } from '../../src/host/real.ts';
 import type { Failure } from '../../src/model/failure.ts';
 import type { Result } from '../../src/model/result.ts';
 import { fetchIsoStage } from '../../src/stages/fetch-iso.ts';
-import type { LockFile, StageReturn } from '../../src/stages/kind.ts';
+import type { LockFile, PinnedCheckout, StageReturn } from '../../src/stages/kind.ts';
 import type { TestContext } from '../support/stage-context.ts';
 
 export const host = realHost();
@@ -26,6 +26,12 @@ export function memoryLock(entries: { [key: string]: string } = {}): LockFile & 
   };
 }
 
+/** A checkout without files. */
+export const noneBeside: PinnedCheckout = {
+  read: async (path) => host.files.readBytes(`/nonexistent/${path}`),
+  emptyDirectories: () => [],
+};
+
 /** Options as the planner gives them; throws what the schema says. */
 export function parsed(given: object) {
   return fetchIsoStage.options.parse({ ...QUICK, ...given });
@@ -39,7 +45,7 @@ export async function fetchWith(
   const options = parsed(given);
   const problems = fetchIsoStage.check?.(options) ?? [];
   if (problems.length > 0) throw new Error(problems.map(({ problem }) => problem).join('; '));
-  const pinned = await fetchIsoStage.pin?.(options, lock, host, context.signal);
+  const pinned = await fetchIsoStage.pin?.(options, lock, host, context.signal, noneBeside);
   if (pinned === undefined || (pinned.ok && pinned.value === null)) throw new Error('not pinned');
   return pinned.ok ? fetchIsoStage.run(pinned.value as typeof options, context) : pinned;
 }

@@ -224,10 +224,39 @@ describe('a proxy', () => {
     ['http://a.example/', { http_proxy: 'http://p:1', no_proxy: 'b, .example' }, null],
     ['http://a.example/', { http_proxy: 'http://p:1', no_proxy: 'ample' }, 'http://p:1/'],
     ['http://a.example/', { http_proxy: 'http://p:1', no_proxy: '*' }, null],
-    ['http://a.example/', { http_proxy: 'socks5://p:1' }, null],
     ['http://a.example/', { http_proxy: '' }, null],
+    ['http://a.example/', { http_proxy: 'http://p:1', NO_PROXY: 'A.EXAMPLE.' }, null],
+    ['http://a.example:81/', { http_proxy: 'http://p:1', no_proxy: 'a.example:81' }, null],
+    ['http://a.example/', { http_proxy: 'http://p:1', no_proxy: 'a.example:80 b' }, null],
+    ['http://a.example:81/', { http_proxy: 'http://p:1', no_proxy: 'a.example:80' }, 'http://p:1/'],
+    ['http://b.a.example/', { http_proxy: 'http://p:1', no_proxy: '*.a.example' }, null],
+    ['http://10.1.2.3/', { http_proxy: 'http://p:1', no_proxy: 'x,10.0.0.0/8' }, null],
+    ['http://10.1.2.3/', { http_proxy: 'http://p:1', no_proxy: '10.1.2.3' }, null],
+    ['http://11.1.2.3/', { http_proxy: 'http://p:1', no_proxy: '10.0.0.0/8' }, 'http://p:1/'],
+    ['http://10.1.2.3/', { http_proxy: 'http://p:1', no_proxy: '10.0.0.0/99,10.0.0.0/x,/8' }, 'http://p:1/'],
+    ['http://1.2.3/', { http_proxy: 'http://p:1', no_proxy: '3' }, 'http://p:1/'],
+    ['http://[fd00::1]/', { http_proxy: 'http://p:1', no_proxy: 'fd00::/8' }, null],
+    ['http://[fd00::1]/', { http_proxy: 'http://p:1', no_proxy: 'fd00:0::1' }, null],
+    ['http://[fd00::1]:8/', { http_proxy: 'http://p:1', no_proxy: '[fd00::1]:8' }, null],
+    ['http://[fd00::1]:8/', { http_proxy: 'http://p:1', no_proxy: '[fd00::1]:9' }, 'http://p:1/'],
+    ['http://[fe00::1]/', { http_proxy: 'http://p:1', no_proxy: 'fd00::/8' }, 'http://p:1/'],
   ])('for %s with %j is %s', (url, env, proxy) => {
-    expect(proxyFor(new URL(url), env)?.href ?? null).toBe(proxy);
+    expect(proxyFor(new URL(url), env as Record<string, string>)?.toString() ?? null).toBe(proxy);
+  });
+
+  test.each([
+    [{ all_proxy: 'socks5://me:pw@127.0.0.1:9' }, 'SOCKS'],
+    [{ ALL_PROXY: 'socks5h://127.0.0.1:9' }, 'SOCKS'],
+    [{ http_proxy: 'socks4://127.0.0.1:9' }, 'SOCKS'],
+    [{ http_proxy: 'https://127.0.0.1:9' }, 'kind https'],
+    [{ http_proxy: 'http://[' }, 'no URL'],
+  ])('that cannot be used, as in %j, is never passed by', async (env, word) => {
+    await using server = await webServer((_, response) => response.end('direct'));
+    const text = await textOf(makeHttp(env as Record<string, string>), server.origin);
+    expect(text).toMatch(/^permanent: /);
+    expect(text).toContain(word);
+    expect(text).not.toContain('pw');
+    expect(server.requests).toEqual([]);
   });
 });
 

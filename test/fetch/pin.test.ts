@@ -2,16 +2,33 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { canonicalJson } from '../../src/model/json.ts';
+import { ok } from '../../src/model/result.ts';
 import { fetchIsoStage } from '../../src/stages/fetch-iso.ts';
 import { stageContext } from '../support/stage-context.ts';
 import { webServer } from '../support/web-server.ts';
-import { codeOf, fetchWith, host, IMAGE, memoryLock, outputOf, parsed, SHA256 } from './fetching.ts';
+import {
+  codeOf,
+  fetchWith,
+  host,
+  IMAGE,
+  memoryLock,
+  noneBeside,
+  outputOf,
+  parsed,
+  SHA256,
+} from './fetching.ts';
 
 const UNHASHED = new Set(fetchIsoStage.unhashed);
 
 /** What of pinned options enters a fingerprint, as text. */
 async function hashed(given: object, lock = memoryLock()): Promise<string> {
-  const pinned = await fetchIsoStage.pin?.(parsed(given), lock, null, new AbortController().signal);
+  const pinned = await fetchIsoStage.pin?.(
+    parsed(given),
+    lock,
+    null,
+    new AbortController().signal,
+    noneBeside,
+  );
   if (!pinned?.ok || pinned.value === null) throw new Error('not pinned');
   return canonicalJson(
     Object.fromEntries(Object.entries(pinned.value).filter(([name]) => !UNHASHED.has(name))) as never,
@@ -68,7 +85,13 @@ describe('a checksum file', () => {
   test('is not asked by a plan, which then does not know', async () => {
     await using server = await release(() => SHA256);
     const given = parsed({ url: `${server.origin}/image.iso`, checksum: `file:${server.origin}/SHA256SUMS` });
-    const pinned = await fetchIsoStage.pin?.(given, memoryLock(), null, new AbortController().signal);
+    const pinned = await fetchIsoStage.pin?.(
+      given,
+      memoryLock(),
+      null,
+      new AbortController().signal,
+      noneBeside,
+    );
     expect(pinned).toEqual({ ok: true, value: null });
     expect(server.requests).toEqual([]);
   });
@@ -139,11 +162,51 @@ describe('a checksum file', () => {
     const lock = memoryLock();
     const given = { url: `${secret}/image.iso`, checksum: `file:${secret}/SHA256SUMS` };
     await using context = await stageContext();
-    await fetchIsoStage.pin?.(parsed(given), lock, host, context.signal);
+    await fetchIsoStage.pin?.(parsed(given), lock, host, context.signal, noneBeside);
     expect(Object.keys(lock.entries)).toEqual([`fetch-iso ${server.origin}/SHA256SUMS image.iso`]);
     expect(server.requests[0]?.headers.authorization).toBe(
       `Basic ${Buffer.from('user:hunter2').toString('base64')}`,
     );
+  });
+});
+
+describe('a checksum file beside the pipeline', () => {
+  const beside = (text: string) => ({
+    read: async (path: string) =>
+      path === 'sums/SHA256SUMS' ? ok(Buffer.from(text)) : noneBeside.read(path),
+    emptyDirectories: () => [],
+  });
+  const given = { url: 'https://a.example/x/image.iso', checksum: 'file:./sums/SHA256SUMS' };
+
+  test('is read every time, also by a plan, and nothing is remembered of it', async () => {
+    const lock = memoryLock();
+    for (const digit of ['1', '2']) {
+      const checkout = beside(`${digit.repeat(64)}  image.iso\n`);
+      const pinned = await fetchIsoStage.pin?.(
+        parsed(given),
+        lock,
+        null,
+        new AbortController().signal,
+        checkout,
+      );
+      expect(pinned).toMatchObject({ ok: true, value: { sha256: digit.repeat(64) } });
+    }
+    expect(lock.entries).toEqual({});
+  });
+
+  test('with two files of that name is an error with its place', async () => {
+    const checkout = beside(`# two\n${'1'.repeat(64)}  a/image.iso\n${'2'.repeat(64)}  b/image.iso\n`);
+    const pinned = await fetchIsoStage.pin?.(
+      parsed(given),
+      memoryLock(),
+      null,
+      new AbortController().signal,
+      checkout,
+    );
+    expect(pinned).toMatchObject({
+      ok: false,
+      failure: { code: 'checksum-ambiguous', location: { file: 'sums/SHA256SUMS', line: 2 } },
+    });
   });
 });
 
@@ -177,7 +240,7 @@ describe('options are refused', () => {
     [{ url: 'https://a/x', checksum: 'none' }, 'nobody could tell'],
     [{ url: 'https://a/x', checksum: 'md5:d41d8cd98f00b204e9800998ecf8427e' }, 'forged'],
     [{ url: 'https://a/x', checksum: 'sha256:abc' }, '64 hex digits'],
-    [{ url: 'https://a/x', checksum: 'file:SUMS' }, 'address or absolute path of a checksum file'],
+    [{ url: 'https://a/x', checksum: 'file:../SUMS' }, 'address or the path of a checksum file'],
     [{ url: 'https://a/x', checksum: sha256 }, 'expected sha256:<hex>'],
     [{ url: 'https://a/x', sha256, filename: '../x' }, 'without directories'],
     [{ url: 'https://a/x', sha256, checksm: 'x' }, 'checksm'],

@@ -5,7 +5,9 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -13,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ok } from '../../src/model/result.ts';
 import { checksumsStage } from '../../src/stages/checksums.ts';
 import { qcow2ToVmdkStage } from '../../src/stages/qcow2-to-vmdk.ts';
 import { seedIsoStage } from '../../src/stages/seed-iso.ts';
@@ -51,12 +54,92 @@ describe('seed-iso', () => {
     execFileSync('chmod', ['-R', 'u+w', to]);
   });
 
-  it('refuses a link, and a name twice', async () => {
-    mkdirSync(at('linked'));
-    symlinkSync('/etc/passwd', at('linked/passwd'));
+  it('keeps links, wherever they lead, and empty directories', async () => {
+    const links: Record<string, string> = {
+      passwd: '/etc/passwd',
+      root: '/',
+      here: '.',
+      up: '../..',
+      'sub/beside': '../plain',
+      dangling: 'nowhere',
+      far: `/${'a long way/'.repeat(60)}end`,
+      odd: 'größe/日本',
+    };
+    mkdirSync(at('linked/sub'), { recursive: true });
+    mkdirSync(at('linked/hollow/inside'), { recursive: true });
+    writeFileSync(at('linked/plain'), 'plain');
+    for (const [path, target] of Object.entries(links)) symlinkSync(target, at(`linked/${path}`));
     await using context = await stageContext({ inputs: { linked: at('linked') } });
-    const options = seedIsoStage.options.parse({ files: { '.': { $file: 'linked' } } });
-    const failure = { code: 'stage-refused', problem: expect.stringContaining('`passwd` is neither') };
+    const options = seedIsoStage.options.parse({
+      label: 'X',
+      files: { '.': { $file: 'linked' }, again: { $file: 'linked' } },
+      directories: ['asked/for'],
+    });
+    expect(await seedIsoStage.run(options, context)).toEqual({ ok: true, value: {} });
+    const to = at('from-iso');
+    const args = ['-osirrox', 'on', '-indev', context.output('iso'), '-extract', '/', to];
+    execFileSync('xorriso', ['-abort_on', 'WARNING', ...args], { stdio: 'pipe' });
+    for (const below of ['', 'again/']) {
+      for (const [path, target] of Object.entries(links))
+        expect(readlinkSync(join(to, below + path)), path).toBe(target);
+      expect(readFileSync(join(to, below, 'sub/beside'), 'utf8')).toBe('plain');
+      expect(readdirSync(join(to, below, 'hollow/inside'))).toEqual([]);
+    }
+    expect(readdirSync(join(to, 'asked/for'))).toEqual([]);
+    const listed = execFileSync('bsdtar', ['tf', context.output('iso')], { encoding: 'utf8' }).split('\n');
+    expect(listed).toEqual(expect.arrayContaining(['passwd', 'far', 'hollow/inside', 'asked/for']));
+    execFileSync('chmod', ['-R', 'u+w', to]);
+  });
+
+  it('asks the checkout which directories are empty before the fingerprint is taken', async () => {
+    const checkout = {
+      read: async () => ok(Buffer.alloc(0)),
+      emptyDirectories: (directory: string) => (directory === 's' ? ['b', 'a/c', ''] : []),
+    };
+    const given = seedIsoStage.options.parse({
+      files: { '.': { $file: 's' }, x: { $file: 's' }, y: { $artifact: { action: 'a', output: 'o' } } },
+    });
+    const pinned = await seedIsoStage.pin?.(
+      given,
+      { get: () => null, set: () => undefined },
+      null,
+      new AbortController().signal,
+      checkout,
+    );
+    expect(pinned).toMatchObject({
+      ok: true,
+      value: { directories: ['a/c', 'b', 'x', 'x/a/c', 'x/b'] },
+    });
+  });
+
+  it.each([
+    ['users: []\n', 'cidata', 1],
+    ['\n#cloud-config\n', 'CIDATA', 1],
+    ['cloud-config\n', 'cidata', 1],
+    ['users: []\n', 'OEMDRV', 0],
+    ['', 'cidata', 0],
+    ['#cloud-config\nusers: []\n', 'cidata', 0],
+    ['\ufeff#cloud-config\n', 'cidata', 0],
+    ['#!/bin/sh\n', 'cidata', 0],
+    ['## template: jinja\n#cloud-config\n', 'cidata', 0],
+    ['#include\nhttps://a\n', 'cidata', 0],
+    ['#cloud-config-archive\n', 'cidata', 0],
+    ['#cloud-boothook\n', 'cidata', 0],
+    ['Content-Type: multipart/mixed; boundary="x"\n', 'cidata', 0],
+    ['MIME-Version: 1.0\n', 'cidata', 0],
+  ])('tells of user-data %j in %s: %i', async (text, label, warnings) => {
+    await using context = await stageContext();
+    const options = seedIsoStage.options.parse({ label, content: { 'user-data': text, 'meta-data': '' } });
+    expect((await seedIsoStage.run(options, context)).ok).toBe(true);
+    expect(context.warnings).toEqual(Array.from({ length: warnings }, () => ({ code: 'user-data-unread' })));
+  });
+
+  it('refuses a link that is too long, a name twice, and nothing at all', async () => {
+    mkdirSync(at('endless'));
+    symlinkSync('x/'.repeat(600), at('endless/link'));
+    await using context = await stageContext({ inputs: { endless: at('endless') } });
+    const options = seedIsoStage.options.parse({ files: { '.': { $file: 'endless' } } });
+    const failure = { code: 'stage-refused', problem: expect.stringContaining('`link` leads to a path') };
     expect(await seedIsoStage.run(options, context)).toMatchObject({ ok: false, failure });
     const twice = seedIsoStage.options.parse({ files: { a: { $file: 'x' } }, content: { a: '' } });
     expect(seedIsoStage.check?.(twice)).toHaveLength(1);

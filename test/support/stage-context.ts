@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Host } from '../../src/host/host.ts';
 import { realHost } from '../../src/host/real.ts';
+import type { Failure } from '../../src/model/failure.ts';
 import { canonicalJson } from '../../src/model/json.ts';
 import { fail, ok } from '../../src/model/result.ts';
 import type { ArtifactOption, StageContext, StagedInput } from '../../src/stages/kind.ts';
@@ -11,6 +12,7 @@ import type { ArtifactOption, StageContext, StagedInput } from '../../src/stages
 export interface TestContext extends StageContext, AsyncDisposable {
   /** What the stage logged, in order. */
   readonly lines: readonly string[];
+  readonly warnings: readonly Failure[];
   /** What it said it was doing, in order. */
   readonly activities: readonly { readonly activity: string; readonly fraction: number | null }[];
   readonly masked: readonly string[];
@@ -55,6 +57,7 @@ export async function stageContext(settings: TestContextSettings = {}): Promise<
   for (const [name, path] of Object.entries(settings.inputs ?? {}))
     inputs.set(name, typeof path === 'string' ? await staged(host, path) : await stagedLayers(host, path));
   const lines: string[] = [];
+  const warnings: Failure[] = [];
   const activities: { activity: string; fraction: number | null }[] = [];
   const masked: string[] = [];
   const env = {
@@ -76,6 +79,7 @@ export async function stageContext(settings: TestContextSettings = {}): Promise<
   return {
     directory,
     lines,
+    warnings,
     activities,
     masked,
     workspace,
@@ -129,6 +133,9 @@ export async function stageContext(settings: TestContextSettings = {}): Promise<
       const command = [file, ...args].join(' ');
       const tail = lines.slice(-20);
       return fail({ code: 'command-failed', command, exitCode, signal: endedBy, tail, undeclared: [] });
+    },
+    warn(warning) {
+      warnings.push(warning);
     },
     log(line) {
       lines.push(line);

@@ -32,9 +32,17 @@ export const fetchTexts: Texts<FetchFailure> = {
         `expected ${failure.algorithm}:${failure.expected}`,
         `found    ${failure.algorithm}:${failure.actual} (${formatSize(failure.sizeBytes)})`,
         ...(failure.contentType?.startsWith('text/html') ? ['the server sent a web page, not an image'] : []),
+        ...(failure.encoding === null
+          ? []
+          : [
+              `the server sent it compressed (Content-Encoding: ${failure.encoding}) although it was asked not to: these may be other bytes of the right file`,
+            ]),
         ...listed(failure.others),
       ],
-      hint: `if the new file is the one you want, put its checksum into the pipeline: ${failure.algorithm}: ${failure.actual}`,
+      hint:
+        failure.encoding !== null
+          ? 'name a mirror that sends the file as it is'
+          : `if the new file is the one you want, put its checksum into the pipeline: ${failure.algorithm}: ${failure.actual}`,
       state: `${STORED_NOTHING}; the wrong file was deleted`,
     }),
   },
@@ -73,6 +81,15 @@ export const fetchTexts: Texts<FetchFailure> = {
             ]
           : ['it lists no checksums of that kind at all'],
       hint: 'say under `filename:` how the file is called there, or write the checksum itself under `sha256:`',
+      state: STORED_NOTHING,
+    }),
+  },
+  'checksum-ambiguous': {
+    doc: 'A checksum file has different checksums for files of one name, and the address does not tell which is meant.',
+    text: ({ name, lines }) => ({
+      summary: `${lines.length} different checksums for ${name}`,
+      details: lines.slice(0, 8).map(({ line, text }) => `line ${line}: ${text}`),
+      hint: 'write the checksum that is meant under `sha256:`, or the path that the checksum file has under `url:`',
       state: STORED_NOTHING,
     }),
   },

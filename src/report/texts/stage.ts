@@ -152,6 +152,13 @@ export const stageTexts: Texts<StageFailure> = {
       state: NOTHING_STORED,
     }),
   },
+  'user-data-unread': {
+    doc: 'A warning: the first line of the user-data in a seed image is none by which cloud-init knows what it is.',
+    text: () => ({
+      summary: 'cloud-init will not read this `user-data`: its first line says nothing that it knows',
+      hint: 'begin it with `#cloud-config`, or with `#!` for a script',
+    }),
+  },
   'no-result': {
     doc: 'A command asks for the log or the outputs of a stage that has none, here or in the cache.',
     text: (failure) => ({

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ByteSource } from '../../model/bytes.ts';
+import { checkoutPath } from './source.ts';
 
 type Algorithm = 'sha256' | 'sha512';
 
@@ -44,7 +45,7 @@ function problemWith(text: string): string | null {
       return `${method} can be forged: use sha256 or sha512`;
     case 'file':
       return checksumAddress(text) === null
-        ? `expected the https:// address or absolute path of a checksum file after file:, found "${rest}"`
+        ? `expected the https:// address or the path of a checksum file after file:, found "${rest}"`
         : null;
     default:
       return text === 'none'
@@ -60,13 +61,14 @@ export function statedChecksum(text: string): Checksums | null {
   return digits.length === DIGITS[algorithm] ? { [algorithm]: digits.toLowerCase() } : null;
 }
 
-/** The address in `file:<address>`, which may itself be a file URL; null when the text is something else. */
+/** The address in `file:<address>`: a URL, which may be a file URL, an absolute path, or one beside the pipeline; null when the text is something else. */
 export function checksumAddress(text: string): string | null {
   const rest = /^file:(.+)$/.exec(text)?.[1];
   if (rest === undefined) return null;
   if (/^https?:\/\//i.test(rest)) return URL.canParse(rest) ? rest : null;
   if (rest.startsWith('///')) return rest.slice(2);
-  return rest.startsWith('/') && !rest.startsWith('//') ? rest : null;
+  if (rest.startsWith('/')) return rest.startsWith('//') ? null : rest;
+  return checkoutPath(rest);
 }
 
 /** Hashes bytes as they come, by every algorithm that is wanted. */

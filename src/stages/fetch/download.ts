@@ -21,6 +21,8 @@ interface Patience {
   readonly retries: number;
   /** Before the first of them; doubled each time. */
   readonly retryDelayMs: number;
+  /** See `max_size`. */
+  readonly mostBytes: number;
 }
 
 type World = Pick<StageContext, 'host' | 'signal' | 'log' | 'progress'>;
@@ -57,7 +59,7 @@ export async function download(
     const end =
       path === null
         ? await fromMirror(address, part, wanted, patience, world)
-        : await fromHere(path, part, wanted, world);
+        : await fromHere(path, part, wanted, patience.mostBytes, world);
     if (end.type === 'verified') return ok(part.path);
     if (end.type === 'failed') return fail(end.failure);
     if (end.type === 'wrong') wrong ??= end;
@@ -71,10 +73,21 @@ export async function download(
   return fail({ ...failure, others: troubles.filter((trouble) => trouble.url !== failure.url) });
 }
 
-async function fromHere(path: string, part: Part, wanted: Checksums, world: World): Promise<Mirror> {
+async function fromHere(
+  path: string,
+  part: Part,
+  wanted: Checksums,
+  mostBytes: number,
+  world: World,
+): Promise<Mirror> {
   const stamp = world.host.files.stampTarget(path);
   if (stamp === null) return { type: 'useless', problem: 'there is no such file' };
   if (stamp.type !== 'file') return { type: 'useless', problem: 'that is not a file' };
+  if (stamp.sizeBytes > mostBytes)
+    return {
+      type: 'useless',
+      problem: `it has ${stamp.sizeBytes} bytes, and \`max_size\` allows ${mostBytes}`,
+    };
   world.progress(`copying ${path}`);
   const taken = await part.take(path, path);
   return taken.ok ? verify(part, wanted, path, null) : { type: 'failed', failure: taken.failure };
@@ -97,7 +110,13 @@ async function fromMirror(
   for (;;) {
     const { silenceMs, headers } = patience;
     const { signal } = world;
-    const end = await transfer(world.host, address, part, { headers, silenceMs, signal, onProgress });
+    const end = await transfer(world.host, address, part, {
+      headers,
+      silenceMs,
+      mostBytes: patience.mostBytes,
+      signal,
+      onProgress,
+    });
     if (end.type === 'failed') return end;
     if (end.type === 'whole') {
       const { joined } = part;
@@ -126,6 +145,7 @@ async function verify(
   const wrong = mismatch(wanted, part.found());
   if (wrong === null) return { type: 'verified' };
   const { sizeBytes } = part;
+  const encoding = part.origin?.encoding ?? null;
   const cleared = await part.clear();
   if (!cleared.ok) return { type: 'failed', failure: cleared.failure };
   const failure = {
@@ -134,6 +154,7 @@ async function verify(
     ...wrong,
     sizeBytes,
     contentType,
+    encoding,
     others: [],
   };
   return { type: 'wrong', failure };

@@ -13,6 +13,8 @@ export interface Origin {
   /** A strong ETag or a date for If-Range; null when the server gave neither. */
   readonly validator: string | null;
   readonly totalBytes: number | null;
+  /** How the server encoded the bytes although it was asked not to; null when they are the file's own. */
+  readonly encoding: string | null;
 }
 
 export interface Part {
@@ -88,9 +90,14 @@ class StoredPart implements Part {
     const text = await this.#files.readText(this.#originPath);
     if (!text.ok) return null;
     try {
-      const { address, validator, totalBytes } = JSON.parse(text.value) as Partial<Origin>;
+      const { address, validator, totalBytes, encoding } = JSON.parse(text.value) as Partial<Origin>;
       if (typeof address !== 'string') return null;
-      return { address, validator: validator ?? null, totalBytes: totalBytes ?? null };
+      return {
+        address,
+        validator: validator ?? null,
+        totalBytes: totalBytes ?? null,
+        encoding: encoding ?? null,
+      };
     } catch {
       return null;
     }
@@ -124,7 +131,7 @@ class StoredPart implements Part {
   }
 
   async take(path: string, address: string): Promise<Result<void, HostFailure>> {
-    const begun = await this.begin({ address, validator: null, totalBytes: null });
+    const begun = await this.begin({ address, validator: null, totalBytes: null, encoding: null });
     if (!begun.ok) return begun;
     const copied = await this.#files.copyFile(path, this.path);
     if (!copied.ok) return copied;

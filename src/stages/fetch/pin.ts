@@ -3,11 +3,12 @@ import type { Host } from '../../host/host.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { Result } from '../../model/result.ts';
 import { fail, ok } from '../../model/result.ts';
-import type { LockFile } from '../kind.ts';
+import type { LockFile, PinnedCheckout } from '../kind.ts';
 import type { Checksums } from './checksum.ts';
 import { checksumAddress, statedChecksum } from './checksum.ts';
-import { findChecksum, parseChecksumFile } from './checksum-file.ts';
+import { checksumText, findChecksum, parseChecksumFile } from './checksum-file.ts';
 import { localPath, shownAddress } from './source.ts';
+import { unpacked } from './unpacked.ts';
 
 /** A checksum file is a few hundred lines: more than this is something else. */
 const MOST_BYTES = 4 << 20;
@@ -17,14 +18,35 @@ const SILENCE_MS = 30_000;
 
 /** A checksum file and the names under which it may list the file that is wanted. */
 export interface ChecksumFile {
+  /** A URL, an absolute path, or one relative to the pipeline. */
   readonly address: string;
   readonly names: readonly string[];
+  /** The same with the directories of the address, which tell files of one name apart. */
+  readonly places: readonly string[];
 }
 
 /** The checksum file that `file:<address>` means; null when the text states a checksum. */
-export function checksumFile(text: string, names: readonly string[]): ChecksumFile | null {
+export function checksumFile(text: string, places: readonly string[]): ChecksumFile | null {
   const address = checksumAddress(text);
-  return address === null ? null : { address, names };
+  const names = places.map((place) => place.slice(place.lastIndexOf('/') + 1));
+  const named = places.filter((_, index) => names[index] !== '');
+  return address === null
+    ? null
+    : { address, names: [...new Set(names.filter((name) => name !== ''))], places: named };
+}
+
+/** Whether the checksum file is one of the checkout: it says what is wanted now, and nothing need be remembered of it. */
+export function isBeside({ address }: ChecksumFile): boolean {
+  return !address.startsWith('/') && !address.includes('://');
+}
+
+/** The checksum that a file of the checkout states. */
+export async function readFromCheckout(
+  file: ChecksumFile,
+  checkout: PinnedCheckout,
+): Promise<Result<Checksums, Failure>> {
+  const bytes = await checkout.read(file.address);
+  return bytes.ok ? checksumIn(bytes.value, file, file.address) : bytes;
 }
 
 /** Under what a checksum out of a checksum file is remembered: without credentials or query, so that it can be committed. */
@@ -45,14 +67,33 @@ export async function askFor(
   host: Host,
   signal: AbortSignal,
 ): Promise<Result<Checksums, Failure>> {
-  const text = await readAddress(file.address, host, signal);
-  if (!text.ok) return text;
-  const found = findChecksum(text.value, file.names);
-  if (found !== null) return ok(found);
-  const listed = parseChecksumFile(text.value).map(({ name }) => name);
+  const bytes = await readAddress(file.address, host, signal);
+  return bytes.ok ? checksumIn(bytes.value, file, shownAddress(file.address)) : bytes;
+}
+
+function checksumIn(bytes: Uint8Array, file: ChecksumFile, shown: string): Result<Checksums, Failure> {
+  const text = checksumText(bytes);
+  const found = findChecksum(text, file.places);
+  if (found?.type === 'checksums') return ok(found.checksums);
+  if (found?.type === 'ambiguous') {
+    const [first] = found.lines;
+    return fail({
+      code: 'checksum-ambiguous',
+      name: found.name,
+      lines: found.lines.map(({ line, text: own }) => ({ line, text: own })),
+      location: {
+        file: shown,
+        line: first?.line ?? 1,
+        column: 1,
+        length: first?.text.length ?? 1,
+        text: first?.text ?? '',
+      },
+    });
+  }
+  const listed = parseChecksumFile(text).map(({ name }) => name);
   return fail({
     code: 'checksum-not-listed',
-    checksumUrl: shownAddress(file.address),
+    checksumUrl: shown,
     names: file.names,
     listed: listed.filter((name) => name !== ''),
   });
@@ -67,14 +108,14 @@ async function readAddress(
   address: string,
   host: Host,
   signal: AbortSignal,
-): Promise<Result<string, Failure>> {
+): Promise<Result<Uint8Array, Failure>> {
   const path = localPath(address);
-  if (path !== null) return host.files.readText(path);
+  if (path !== null) return host.files.readBytes(path);
   let problem = '';
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await host.clock.sleep(DELAY_MS * 2 ** (attempt - 1), signal);
     const read = await readOnce(address, host, signal);
-    if ('text' in read) return ok(read.text);
+    if ('bytes' in read) return ok(read.bytes);
     problem = read.problem;
     if (read.permanent || signal.aborted) break;
   }
@@ -89,7 +130,7 @@ async function readOnce(
   address: string,
   host: Host,
   signal: AbortSignal,
-): Promise<{ readonly text: string } | { readonly problem: string; readonly permanent: boolean }> {
+): Promise<{ readonly bytes: Uint8Array } | { readonly problem: string; readonly permanent: boolean }> {
   const headers = { 'user-agent': 'bake', 'accept-encoding': 'identity' };
   const answer = await host.http.get(address, { headers, silenceMs: SILENCE_MS, signal });
   if (!answer.ok) return { problem: answer.problem.text, permanent: answer.problem.permanent };
@@ -107,7 +148,15 @@ async function readOnce(
   });
   if (cut !== null) return { problem: cut.text, permanent: false };
   if (sizeBytes > MOST_BYTES) return { problem: 'it is too large for a checksum file', permanent: true };
-  return { text: Buffer.concat(pieces).toString('utf8') };
+  const whole = Buffer.concat(pieces);
+  const { 'content-encoding': encoding = 'identity' } = response.headers;
+  const bytes =
+    encoding === 'identity' || encoding === '' ? whole : await unpacked(whole, encoding, MOST_BYTES);
+  if (bytes !== null) return { bytes };
+  return {
+    problem: `it was sent compressed (Content-Encoding: ${encoding}) and cannot be unpacked`,
+    permanent: true,
+  };
 }
 
 function plainUrl(address: string): string {

@@ -51,21 +51,39 @@ export function shownAddress(from: Address): string {
   return `${url.protocol}//${user}${url.host}${url.pathname}${url.search === '' ? '' : '?…'}`;
 }
 
-/** The parts of an address that must not reach a log. */
+/** Values in a query that are shorter name a version or a mirror; longer ones may be a signature. */
+const SHORTEST_TOKEN = 12;
+
+/** The parts of an address that must not reach a log: credentials, and what may be a token in the query. */
 export function secretsOf(from: Address): readonly string[] {
   if (from.startsWith('/')) return [];
-  const { password } = new URL(from);
-  return password === '' ? [] : [password, decoded(password)];
+  const { username, password, searchParams } = new URL(from);
+  const tokens = [...searchParams.values()].filter((value) => value.length >= SHORTEST_TOKEN);
+  // A user without a password is a token.
+  const credentials = password === '' ? username : password;
+  return [...(credentials === '' ? [] : [credentials, decoded(credentials)]), ...tokens];
+}
+
+/** Values of request headers that must not reach a log. */
+export function secretsOfHeaders(headers: { readonly [name: string]: string }): readonly string[] {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    /auth|cookie|token|key|secret|password/i.test(name) ? [value, ...value.split(/\s+/).slice(1)] : [],
+  );
 }
 
 /** The last segment of an address's path, decoded: what a checksum file calls the file. Empty when there is none. */
 export function fileNameOf(from: Address): string {
-  const path = from.startsWith('/') ? from : decoded(new URL(from).pathname);
+  const path = pathOf(from);
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
+/** The path of an address, decoded. */
+export function pathOf(from: Address): string {
+  return from.startsWith('/') ? from : decoded(new URL(from).pathname);
+}
+
 /** A relative path, normalised, that stays below the directory of the pipeline; else null. */
-function checkoutPath(text: string): string | null {
+export function checkoutPath(text: string): string | null {
   if (text.includes('\0') || /^[a-z][a-z0-9+.-]*:/i.test(text)) return null;
   const segments: string[] = [];
   for (const segment of text.split('/')) {

@@ -22,6 +22,8 @@ interface TransferSettings {
   readonly headers: { readonly [name: string]: string };
   readonly silenceMs: number;
   readonly signal: AbortSignal;
+  /** A file that is larger is not wanted, whatever its checksum. */
+  readonly mostBytes: number;
   /** Called for every piece with what is there now and what it will be. */
   readonly onProgress: (sizeBytes: number, totalBytes: number | null) => void;
 }
@@ -113,6 +115,12 @@ async function body(
   response: HttpResponse,
   settings: TransferSettings,
 ): Promise<Transfer> {
+  const { mostBytes } = settings;
+  const stated = part.origin?.totalBytes ?? Number(response.headers['content-length'] ?? 0) + part.sizeBytes;
+  if (stated > mostBytes) {
+    response.discard();
+    return tooLarge(part, `it has ${stated} bytes`, mostBytes);
+  }
   const full = await diskFull(host, address, part, response);
   if (full !== null) {
     response.discard();
@@ -124,11 +132,12 @@ async function body(
     const appended = await part.append(bytes);
     if (!appended.ok) failure = appended.failure;
     settings.onProgress(part.sizeBytes, total);
-    return failure === null ? 'more' : 'stop';
+    return failure === null && part.sizeBytes <= mostBytes ? 'more' : 'stop';
   });
   const flushed = failure === null ? await part.flush() : null;
   if (failure === null && flushed !== null && !flushed.ok) failure = flushed.failure;
   if (failure !== null) return { type: 'failed', failure };
+  if (part.sizeBytes > mostBytes) return tooLarge(part, 'it goes on', mostBytes);
   if (problem !== null) return { type: 'again', problem: problem.text, afterMs: null };
   if (total !== null && part.sizeBytes < total)
     return {
@@ -137,6 +146,12 @@ async function body(
       afterMs: null,
     };
   return { type: 'whole', contentType: response.headers['content-type'] ?? null };
+}
+
+async function tooLarge(part: Part, what: string, mostBytes: number): Promise<Transfer> {
+  const cleared = await part.clear();
+  if (!cleared.ok) return { type: 'failed', failure: cleared.failure };
+  return { type: 'refused', problem: `${what}, and \`max_size\` allows ${mostBytes}` };
 }
 
 async function diskFull(
@@ -154,12 +169,14 @@ async function diskFull(
 
 function originOf(address: string, response: HttpResponse): Origin {
   const { etag, 'last-modified': lastModified, 'content-length': length } = response.headers;
+  const encoding = response.headers['content-encoding']?.trim().toLowerCase() ?? '';
   // A weak ETag promises the same meaning, not the same bytes.
   const strong = etag !== undefined && !etag.startsWith('W/') ? etag : null;
   return {
     address: shownAddress(address),
     validator: strong ?? lastModified ?? null,
     totalBytes: length === undefined ? null : Number(length),
+    encoding: encoding === '' || encoding === 'identity' ? null : encoding,
   };
 }
 
