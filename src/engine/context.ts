@@ -106,7 +106,9 @@ function inputOf(option: ArtifactOption, attempt: Attempt): StagedInput {
     const staged = attempt.staged.get(refKey(option.$artifact));
     if (staged === undefined) throw new Error(`not an option of ${attempt.action.name}`);
     const format = attempt.action.formats?.[refKey(option.$artifact)];
-    return format === undefined ? staged : { ...staged, format };
+    const named = attempt.action.named?.[refKey(option.$artifact)];
+    if (format !== undefined) return { ...staged, format };
+    return named === undefined ? staged : { ...staged, named };
   }
   const path = `${attempt.places.workspace}/${option.$file}`;
   const input = attempt.taken.inputs.get(option.$file);

@@ -30,7 +30,7 @@ export function buildManifest(facts: ManifestFacts): Manifest {
   const options: Record<string, JsonValue> = {};
   for (const [name, value] of Object.entries(withoutUnhashed(facts.options, action.unhashed))) {
     options[name] = plainOption(value, {
-      artifact: (ref) => artifactValue(upstream(ref).content, action.formats?.[refKey(ref)]),
+      artifact: (ref) => artifactValue(upstream(ref).content, knownOf(ref, action)),
       file: (file) => ({ file }),
       text: (template) => renderTemplate(template, pathOf),
     });
@@ -115,9 +115,20 @@ function isPlainObject(value: OptionValues[string]): value is OptionValues {
 }
 
 /** The same bytes may be another disk, when another kind says what they are. */
-function artifactValue(content: Content, format: DiskContainer | undefined): JsonValue {
+function artifactValue(content: Content, known: { readonly [fact: string]: DiskContainer }): JsonValue {
   const { digest, ...rest } = contentInput(content);
-  return { artifact: digest, ...rest, ...(format === undefined ? {} : { format }) };
+  return { artifact: digest, ...rest, ...known };
+}
+
+/** What is known of a disk besides its bytes. */
+function knownOf(
+  ref: ArtifactRef,
+  { formats, named }: PlannedAction,
+): { readonly [fact: string]: DiskContainer } {
+  const key = refKey(ref);
+  const [format, name] = [formats?.[key], named?.[key]];
+  if (format !== undefined) return { format };
+  return name === undefined ? {} : { named: name };
 }
 
 /** What is kept of a file besides its bytes counts, for a command sees it; that of a tree is in its digest. */

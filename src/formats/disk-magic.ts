@@ -1,6 +1,6 @@
 /** What a file is that is given as a disk and of which nobody says what it is: a closed list of ways in which images begin and end. */
 import type { ByteSource } from '../model/bytes.ts';
-import type { DiskContainer } from '../model/disk-format.ts';
+import { type DiskContainer, formatNamed } from '../model/disk-format.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
 import { readPadded } from './disk-source.ts';
@@ -52,18 +52,6 @@ const START_BYTES = 2048;
 const VHD_FOOTER = 'conectix';
 const DMG_FOOTER = 'koly';
 
-/** Suffixes of names that say what a file is. `.img` and all others say nothing. */
-const SUFFIXES: Readonly<Record<string, DiskContainer>> = {
-  qcow2: 'qcow2',
-  raw: 'raw',
-  vmdk: 'vmdk',
-  vdi: 'vdi',
-  vhdx: 'vhdx',
-  vhd: 'vpc',
-  vpc: 'vpc',
-  ova: 'ova',
-};
-
 /**
  * The format of a file of which nobody says it. Whoever wrote the file decides how it begins: so what contradicts its own
  * name, or could be two things at once, is a failure, to be settled by a statement. The failure is the rest of a sentence
@@ -74,7 +62,7 @@ export async function detectFormat(
   name: string | null,
 ): Promise<Result<DiskContainer, string>> {
   if (source.sizeBytes === 0) return fail(EMPTY);
-  const named = name === null ? null : (SUFFIXES[suffixOf(name)] ?? null);
+  const named = name === null ? null : formatNamed(name);
   const start = new Uint8Array(START_BYTES);
   await readPadded(source, start, 0);
   const found = startsAs(start);

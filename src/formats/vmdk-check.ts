@@ -44,7 +44,7 @@ async function descriptorProblem(source: ByteSource, map: VmdkMap): Promise<stri
 }
 
 /** What is wrong with the text of a descriptor, as the rest of a sentence about the image. */
-export function textProblem(text: string, capacitySectors: number): string | null {
+function textProblem(text: string, capacitySectors: number): string | null {
   const parent = /^[ \t]*parentCID[ \t]*=[ \t]*"?([0-9a-f]+)/im.exec(text)?.[1]?.toLowerCase() ?? NO_PARENT;
   if (parent !== NO_PARENT || /parentFileNameHint/i.test(text))
     return 'is a VMDK that rests on a parent, which is no part of it';

@@ -8,6 +8,25 @@ export type DiskFormat = (typeof DISK_FORMATS)[number];
 /** What a file may be that a disk is taken out of: an image, or an appliance that holds one. */
 export type DiskContainer = DiskFormat | 'ova';
 
+/** Suffixes of names that say what a file is. `.img` and all others say nothing. */
+const SUFFIXES: Readonly<Record<string, DiskContainer>> = {
+  qcow2: 'qcow2',
+  raw: 'raw',
+  vmdk: 'vmdk',
+  vdi: 'vdi',
+  vhdx: 'vhdx',
+  vhd: 'vpc',
+  vpc: 'vpc',
+  ova: 'ova',
+};
+
+/** What a file is by its name; null for a name that does not say it. */
+export function formatNamed(path: string): DiskContainer | null {
+  const dot = path.lastIndexOf('.');
+  const suffix = dot < 0 ? '' : path.slice(dot + 1).toLowerCase();
+  return Object.hasOwn(SUFFIXES, suffix) ? (SUFFIXES[suffix] ?? null) : null;
+}
+
 /** The part of a file in which an image lies: a member of an appliance, a fixed VHD without its footer. */
 export interface DiskWindow {
   readonly offset: number;

@@ -83,6 +83,8 @@ export interface PlannedAction {
   readonly pins: boolean;
   /** What artifacts that options name are, as the kinds that make them say: format by action and output, as in `action\noutput`. Absent when nothing is known. */
   readonly formats?: { readonly [ref: string]: DiskContainer };
+  /** What others of them are by the names that the pipeline gives them, in the same way: an image must not contradict it. */
+  readonly named?: { readonly [ref: string]: DiskContainer };
   /** Patterns of checkout files that the stage declares, in order (`!` excludes), relative to the pipeline file. */
   readonly inputs: readonly string[];
   readonly outputs: readonly PlannedOutput[];

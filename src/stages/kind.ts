@@ -55,6 +55,8 @@ export interface StagedInput {
   readonly layers: readonly string[];
   /** What it is as a disk, as the kind that made it says; absent where nobody says it. Whatever a guest wrote does not change it. */
   readonly format?: DiskContainer;
+  /** What it is by the name that the pipeline gives it, where no kind says it. */
+  readonly named?: DiskContainer;
 }
 
 /** An output of an earlier run of the same work. */

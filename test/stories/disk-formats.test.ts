@@ -72,3 +72,19 @@ stages:
   expect(readFileSync(here.path('made.img')).subarray(0, 3).toString()).toBe('QFI');
   expect(readFileSync(here.path('found.img')).length).toBe(2 ** 20);
 });
+
+it('does not take an output that the pipeline calls raw for an image, which a guest may have written into it', async () => {
+  await using rig = await Rig.make();
+  const pipeline = (path: string) => `bake: 1
+name: story
+stages:
+  disk: { run: "qemu-img create -q -f qcow2 ${path} 1M && truncate -s %512 ${path}", outputs: { disk: ${path} } }
+  out: { uses: disk-convert, with: { disk: "\${{ stages.disk.outputs.disk }}", format: raw }, outputs: { disk: out } }
+`;
+  const here = rig.checkout('here', { 'pipeline.yaml': pipeline('disk.img') });
+  expect((await here.run()).code).toBe(0);
+  here.write({ 'pipeline.yaml': pipeline('disk.raw') });
+  const refused = await here.run();
+  expect(refused.stages['out']?.failure).toMatchObject({ code: 'disk-unusable' });
+  expect(refused.stdout).toContain('disk_format: raw');
+});

@@ -21,7 +21,7 @@ export function descriptor(path: string, extents: string, type = 'monolithicFlat
 type Change = (bytes: Buffer) => unknown;
 
 /** A copy of an image with some bytes changed. */
-export function patched(from: string, to: string, change: Change): string {
+function patched(from: string, to: string, change: Change): string {
   const bytes = readFileSync(from);
   const changed = change(bytes);
   writeFileSync(to, Buffer.isBuffer(changed) ? changed : bytes);
@@ -29,7 +29,7 @@ export function patched(from: string, to: string, change: Change): string {
 }
 
 /** Sets the type of a VHD in both footers, with right checksums. */
-export function vhdOfType(bytes: Buffer, type: number): void {
+function vhdOfType(bytes: Buffer, type: number): void {
   for (const at of [0, bytes.length - 512]) {
     bytes.writeUInt32BE(type, at + 60);
     bytes.writeUInt32BE(0, at + 64);

@@ -33,7 +33,7 @@ export interface Statement {
 /** Of commands, which look at what is in the cache. */
 export const NO_STATEMENT: Statement = { format: undefined, option: null };
 
-type DiskInput = Pick<StagedInput, 'path' | 'layers' | 'format'> & {
+type DiskInput = Pick<StagedInput, 'path' | 'layers' | 'format' | 'named'> & {
   /** What it is called, where its path does not say it: in the cache. */
   readonly name?: string;
 };
@@ -44,7 +44,7 @@ export interface NativeDisk extends Disk {
 }
 
 /** Whether a machine takes the disk as it is. */
-export function isNative(disk: Disk): disk is NativeDisk {
+function isNative(disk: Disk): disk is NativeDisk {
   return disk.files.every(({ format }) => format === 'qcow2' || format === 'raw');
 }
 
@@ -65,7 +65,7 @@ export async function describeDisk(
         : ok('qcow2' as const);
     if (!known.ok) return fail({ code: 'disk-unusable', path, problem: `it ${known.failure}` });
     const looked = await host.files.withReader(path, (source) =>
-      lookAt(source, known.value, { name: isAlone ? (input.name ?? basename(path)) : null, statement }),
+      lookAt(source, known.value, { name: isAlone ? nameOf(input, path) : null, statement }),
     );
     if (!looked.ok) return looked;
     if (!looked.value.ok) return fail({ code: 'disk-unusable', path, problem: `it ${looked.value.failure}` });
@@ -89,6 +89,11 @@ function formatOf(
 function lowestFormat(input: DiskInput, { format: stated }: Statement): Result<null, string> {
   if (stated === undefined || stated === 'qcow2') return ok(null);
   return fail(`is a qcow2 image in ${input.layers.length} layers, and not ${article(stated)} one`);
+}
+
+/** By which a file says what it is; an artifact lies under a number. */
+function nameOf({ name, named }: DiskInput, path: string): string {
+  return named === undefined ? (name ?? basename(path)) : `disk.${named}`;
 }
 
 interface Look {
