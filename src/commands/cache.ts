@@ -1,4 +1,4 @@
-/** `bake cache dir|ls|du|rm`: where the cache is, what it holds, what takes up the space, and removing some of it. */
+/** `bake cache dir|ls|du|rm|verify`: where the cache is, what it holds, what takes up the space, removing some of it, reading it again. */
 import { dirname, resolve } from 'node:path';
 import { type ListedResult, readContents } from '../cache/contents.ts';
 import { removeResults, removeSides } from '../cache/remove-results.ts';
@@ -14,15 +14,18 @@ import { renderFailures } from '../report/render-failure.ts';
 import { cacheDirectoryOf } from './cache-dir.ts';
 import { printTable } from './cache-table.ts';
 import { usageOf } from './cache-usage.ts';
+import { verify } from './cache-verify.ts';
 import type { CommandModule, Invocation } from './command.ts';
 import { loadPlan } from './load-plan.ts';
 import { renderSettingsOf } from './reporters.ts';
 
-const VERBS: { readonly [verb: string]: (here: Here) => Promise<Result<void, Failure>> } = {
+/** Each gives its exit status, or nothing for 0. */
+const VERBS: { readonly [verb: string]: (here: Here) => Promise<Result<number | undefined, Failure>> } = {
   dir: showDirectory,
   ls: listResults,
   du: showUsage,
   rm: remove,
+  verify: async ({ host, invocation, directory }) => verify(host, invocation, directory),
 };
 
 interface Here {
@@ -43,12 +46,12 @@ export const run: CommandModule['run'] = async (invocation) => {
   if (!directory.ok) return complain(invocation, directory.failure);
   const names = rest.filter((name) => name !== pipeline);
   const done = await act({ host, invocation, directory: directory.value, names });
-  return done.ok ? 0 : complain(invocation, [done.failure]);
+  return done.ok ? (done.value ?? 0) : complain(invocation, [done.failure]);
 };
 
 function unknownVerb(verb: string | undefined): Failure {
   if (verb === undefined)
-    return { code: 'missing-argument', argument: 'dir, ls, du or rm', command: 'cache' };
+    return { code: 'missing-argument', argument: 'dir, ls, du, rm or verify', command: 'cache' };
   return { code: 'unexpected-argument', argument: verb, command: 'cache' };
 }
 
@@ -80,13 +83,18 @@ function printJson(invocation: Invocation, value: object): void {
   invocation.write(`${jsonText({ schemaVersion: 1, ...value }, 2)}\n`);
 }
 
-async function showDirectory({ invocation, directory }: Here): Promise<Result<void, Failure>> {
+async function showDirectory({ invocation, directory }: Here): Promise<Result<undefined, Failure>> {
   if (invocation.flags['json'] === true) printJson(invocation, { directory });
   else invocation.write(`${directory}\n`);
   return ok(undefined);
 }
 
-async function listResults({ host, invocation, directory, names }: Here): Promise<Result<void, Failure>> {
+async function listResults({
+  host,
+  invocation,
+  directory,
+  names,
+}: Here): Promise<Result<undefined, Failure>> {
   const contents = await readContents(host, directory);
   const chosen = contents.results.filter((listed) => names.length === 0 || names.some(isNamed(listed)));
   if (invocation.flags['json'] === true) {
@@ -137,7 +145,7 @@ function fingerprintStarts(fingerprint: string, prefix: string): boolean {
   return fingerprint.startsWith(prefix) || fingerprint.slice('sha256:'.length).startsWith(prefix);
 }
 
-async function showUsage({ host, invocation, directory }: Here): Promise<Result<void, Failure>> {
+async function showUsage({ host, invocation, directory }: Here): Promise<Result<undefined, Failure>> {
   const usage = usageOf(host, await readContents(host, directory));
   if (invocation.flags['json'] === true) {
     printJson(invocation, { directory, ...usage });
@@ -173,7 +181,7 @@ async function showUsage({ host, invocation, directory }: Here): Promise<Result<
   return ok(undefined);
 }
 
-async function remove(here: Here): Promise<Result<void, Failure>> {
+async function remove(here: Here): Promise<Result<undefined, Failure>> {
   const { host, invocation, directory, names } = here;
   const all = invocation.flags['all'] === true;
   if (names.length === 0 && !all) {
@@ -209,7 +217,7 @@ async function remove(here: Here): Promise<Result<void, Failure>> {
 }
 
 /** Only time is lost: what would have been resumed is booted. */
-async function removeCheckpoints({ host, invocation, directory }: Here): Promise<Result<void, Failure>> {
+async function removeCheckpoints({ host, invocation, directory }: Here): Promise<Result<undefined, Failure>> {
   const removal = await removeSides(host, directory);
   if (!removal.ok) return removal;
   const { sides, freedBytes } = removal.value;

@@ -156,14 +156,23 @@ export const COMMAND_WORDS = [
   },
   {
     name: 'cache',
-    summary: 'Look at the cache: where it is, what it holds, what takes the space; remove some of it',
-    usage: '<dir|ls|du|rm> [pipeline.yaml] [stage…]',
-    completes: ['dir', 'ls', 'du', 'rm'],
+    summary: 'Look at the cache: where it is, what it holds, what takes the space; remove some, or check it',
+    usage: '<dir|ls|du|rm|verify> [pipeline.yaml] [stage…]',
+    completes: ['dir', 'ls', 'du', 'rm', 'verify'],
     flags: [
       { name: 'all', summary: 'With `rm`: everything that the cache holds' },
       {
         name: 'checkpoints',
         summary: 'With `rm`: the memory of machines alone, which only makes work quicker',
+      },
+      {
+        name: 'sample',
+        value: 'n|n%',
+        summary: 'With `verify`: read so many files, others each time (default: all)',
+      },
+      {
+        name: 'repair',
+        summary: 'With `verify`: quarantine what is damaged, and drop the results that named it',
       },
       JSON_FLAG,
       ...PIPELINE_FLAGS,
@@ -172,6 +181,7 @@ export const COMMAND_WORDS = [
       ['bake cache du', 'what takes the space'],
       ['bake cache rm qemu-install', 'forget the results of a stage'],
       ['bake cache rm --checkpoints', 'make room without losing a result'],
+      ['bake cache verify --repair', 'exit status 0: whole, 1: damage was found, 3: not all could be read'],
     ],
   },
   {
