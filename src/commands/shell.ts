@@ -1,4 +1,5 @@
 /** `bake shell <stage>[@step]`: a machine at a disk that is in the cache, to look into; what is changed in it is dropped. */
+import { join } from 'node:path';
 import { openVnc } from '../machine/vnc.ts';
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
@@ -54,7 +55,7 @@ async function handOver(
   { machine, guest, context }: Standing,
 ): Promise<Result<number, Failure>> {
   if (invocation.flags['vnc'] === true) {
-    const address = await openVnc(machine.qmp);
+    const address = await openVnc(machine.qmp, join(machine.directory, 'screen'));
     invocation.writeError(`its screen (VNC): ${address ?? 'this QEMU gives none'}\n`);
   }
   const ssh = guest.ssh();
@@ -62,7 +63,7 @@ async function handOver(
   const terminal = passedOn.length === 0 ? ['-t'] : ['-T'];
   const ended = await context.host.processes.interact(
     'ssh',
-    [...ssh.args, ...terminal, `${ssh.user}@127.0.0.1`, ...guestCommand(passedOn)],
+    [...ssh.args, ...terminal, '--', `${ssh.user}@127.0.0.1`, ...guestCommand(passedOn)],
     { cwd, env: { ...ssh.env, TERM: env['TERM'] ?? 'dumb' } },
   );
   if (!ended.ok)

@@ -36,6 +36,8 @@ export interface Checkpoint {
   readonly facts: CheckpointFacts;
   /** The public half of the temporary key that is in the guest; its other half lies beside it. Null with another login. */
   readonly temporaryKey: string | null;
+  /** The guest's host key, as ssh keeps it: whoever is resumed must have it. Null when nobody had logged in. */
+  readonly hostKeys: string | null;
   /** Process in the guest that serves the connection of those days. */
   readonly session: number | null;
 }
@@ -74,8 +76,8 @@ export async function readCheckpoint(host: Host, directory: string): Promise<Che
     const { format, ...stored } = JSON.parse(text.value) as Partial<Checkpoint> & {
       readonly format?: number;
     };
-    const { facts, temporaryKey = null, session = null } = stored;
-    return format === FORMAT && facts !== undefined ? { facts, temporaryKey, session } : null;
+    const { facts, temporaryKey = null, hostKeys = null, session = null } = stored;
+    return format === FORMAT && facts !== undefined ? { facts, temporaryKey, hostKeys, session } : null;
   } catch {
     return null;
   }

@@ -1,11 +1,18 @@
 /** QEMU's command line out of a machine's shape: pure and stable, every block node explicit, so that no path is baked into an image. */
 import type { DiskFile, DiskWindow } from '../model/disk-format.ts';
-import type { Disk, DiskInterface, Firmware, MachineShape, Wiring } from './shape.ts';
+import { quoteWords } from '../model/shell-words.ts';
+import type { Disk, DiskInterface, Firmware, MachineShape, Network, Wiring } from './shape.ts';
 
 export const QEMU = 'qemu-system-x86_64';
 
 /** What a guest finds at the other end of its network: this host's loopback. */
 export const HOST_ADDRESS = '10.0.2.2';
+
+/** Where a guest whose network is shut finds its answers: QEMU relays nothing at the host's own address then. */
+export const RELAY_ADDRESS = '10.0.2.100';
+
+/** Connects what QEMU hands it with a port of loopback. QEMU starts it for every connection. */
+const RELAY = `const s=require('net').connect(Number(process.argv[1]),'127.0.0.1');s.on('error',()=>process.exit(1));s.on('close',()=>process.exit());process.stdin.pipe(s).pipe(process.stdout)`;
 
 export type Json = { readonly [key: string]: string | number | boolean | null | Json };
 
@@ -29,7 +36,7 @@ export function commandLine(shape: MachineShape, wiring: Wiring): readonly strin
     ...shape.disks.flatMap(diskArguments),
     ...cdromsArguments(shape),
     // Bound to loopback and a port of the OS's choosing, which QMP tells: no race for a free one, no machine on the LAN.
-    ...['-netdev', 'user,id=net0,hostfwd=tcp:127.0.0.1:0-:22'],
+    ...['-netdev', networkProperty(shape.network, wiring)],
     ...['-device', `${shape.netDevice},netdev=net0,mac=52:54:00:12:34:56,romfile=`],
     ...['-device', 'virtio-rng-pci'],
     // Another in every run of QEMU: Linux mixes it into its random numbers as soon as it changes under a running guest.
@@ -87,9 +94,22 @@ function windowNode(file: Json, { offset, sizeBytes }: DiskWindow): Json {
   return { driver: 'raw', 'read-only': true, offset, size: sizeBytes, file };
 }
 
+/** A core dump of QEMU would hold the guest's memory, and what is secret in it. */
 function machineProperty(shape: MachineShape): string {
   const flash = shape.firmware.type === 'uefi' ? ',pflash0=firmware,pflash1=variables' : '';
-  return `${shape.machineType}${flash}`;
+  return `${shape.machineType},dump-guest-core=off${flash}`;
+}
+
+function networkProperty({ isShut, forwardsSsh, relayedPort }: Network, wiring: Wiring): string {
+  const relay = quoteWords([wiring.node, '-e', RELAY, String(relayedPort)]);
+  return [
+    'user,id=net0',
+    ...(isShut ? ['restrict=on', 'ipv6=off'] : []),
+    ...(forwardsSsh ? ['hostfwd=tcp:127.0.0.1:0-:22'] : []),
+    ...(isShut && relayedPort > 0
+      ? [`guestfwd=tcp:${RELAY_ADDRESS}:${relayedPort}-cmd:${escapeCommas(relay)}`]
+      : []),
+  ].join(',');
 }
 
 function acceleratorArguments(wiring: Wiring): readonly string[] {

@@ -1,16 +1,18 @@
 /** Machines that outlive bake, so that one can look into what failed: kept, found again, ended. */
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { Host, ProcessIdentity } from '../host/host.ts';
 import type { Failure } from '../model/failure.ts';
 import { ok, type Result } from '../model/result.ts';
 import { quoteWords } from '../model/shell-words.ts';
 import type { MachineContext } from './context.ts';
 import type { Machine } from './machine.ts';
-import { sshWords } from './ssh.ts';
+import { sshArgv } from './ssh.ts';
 import type { SshLogin } from './ssh-login.ts';
-import { openVnc } from './vnc.ts';
+import { LONGEST_PATH_BYTES, openVnc } from './vnc.ts';
 
 const RECORD = 'machine.json';
+const SCREEN_DIRECTORY = 'bake-screen-';
 
 /** What is remembered of a machine that was kept. */
 export interface KeptMachine {
@@ -58,15 +60,14 @@ async function keepMachine(
   login: SshLogin | null,
   failure: Failure,
 ): Promise<Failure> {
-  const vnc = await openVnc(machine.qmp);
   const process = machine.release();
-  const recorded = await record(context, machine.sshPort, login, vnc, process);
+  const recorded = await record(context, machine, login, process);
   if (!recorded.ok) {
     context.log(`the machine is not kept: its record cannot be written to ${context.keptMachines}`);
     await context.host.processes.killReleased(process);
     return failure;
   }
-  const { id, ssh } = recorded.value;
+  const { id, ssh, vnc } = recorded.value;
   const command = ssh === null ? null : quoteWords(ssh);
   context.log(`the machine is kept as ${id}, process ${process.pid}${vnc === null ? '' : `, VNC at ${vnc}`}`);
   if (command !== null) context.log(`get into it: ${command}`);
@@ -76,9 +77,8 @@ async function keepMachine(
 /** Writes key and record into a directory that only this user may enter. */
 async function record(
   { host, action, keptMachines }: KeepContext,
-  port: number,
+  machine: Machine,
   login: SshLogin | null,
-  vnc: string | null,
   process: ProcessIdentity,
 ): Promise<Result<KeptMachine, Failure>> {
   const id = host.hashing.digestBytes(JSON.stringify(process)).slice('sha256:'.length).slice(0, 6);
@@ -92,11 +92,35 @@ async function record(
     const kept = await host.files.writeFile(keyFile, key.value, { mode: 0o600 });
     if (!kept.ok) return kept;
   }
-  const ssh = login === null ? null : sshWords({ user: login.user, keyFile }, port);
+  const knownHosts = join(directory, 'known_hosts');
+  const known = login === null ? null : await host.files.readText(login.knownHosts);
+  const pinned = known?.ok
+    ? await host.files.writeFile(knownHosts, known.value, { mode: 0o600 })
+    : ok(undefined);
+  if (!pinned.ok) return pinned;
+  const port = machine.sshPort;
+  const ssh = login === null ? null : sshArgv({ user: login.user, port, keyFile, knownHosts });
+  const vnc = await openVnc(machine.qmp, await screenIn(host, directory));
   const kept: KeptMachine = { id, action, process, keptAtMs: host.clock.nowMs(), ssh, vnc };
   const text = JSON.stringify(kept, null, 2);
   const written = await host.files.replaceFile(join(directory, RECORD), `${text}\n`, { mode: 0o600 });
   return written.ok ? ok(kept) : written;
+}
+
+/** Where a screen can be looked at: in the machine's directory, or among the temporary files when its path is too long. */
+async function screenIn(host: Host, directory: string): Promise<string> {
+  const path = join(directory, 'screen');
+  if (Buffer.byteLength(path) <= LONGEST_PATH_BYTES) return path;
+  const made = await host.files.makeTemporaryDirectory(tmpdir(), SCREEN_DIRECTORY);
+  return made.ok ? join(made.value, 'screen') : path;
+}
+
+/** Removes the record of a machine, and what else it left. */
+async function forget(host: Host, directory: string, kept: Pick<KeptMachine, 'id' | 'vnc'>): Promise<void> {
+  const screen = kept.vnc === null ? null : dirname(kept.vnc);
+  if (screen?.startsWith(join(tmpdir(), SCREEN_DIRECTORY)) && dirname(screen) === tmpdir())
+    await host.files.remove(screen);
+  await host.files.remove(join(directory, kept.id));
 }
 
 /** The kept machines that still run, oldest first; what is left of others is removed. */
@@ -107,7 +131,7 @@ export async function keptMachines(host: Host, directory: string): Promise<reado
     // Of another host or container it cannot be seen from here whether it runs: then it is left alone.
     const alive = kept === null ? false : host.isAlive(kept.process);
     if (kept !== null && alive) running.push(kept);
-    else if (alive === false) await host.files.remove(join(directory, id));
+    else if (alive === false) await forget(host, directory, { id, vnc: kept?.vnc ?? null });
   }
   return running.sort((a, b) => a.keptAtMs - b.keptAtMs);
 }
@@ -125,5 +149,5 @@ async function readRecord(host: Host, path: string): Promise<KeptMachine | null>
 /** Ends a kept machine, if that very process still runs, and removes its record. */
 export async function endKept(host: Host, directory: string, kept: KeptMachine): Promise<void> {
   await host.processes.killReleased(kept.process);
-  await host.files.remove(join(directory, kept.id));
+  await forget(host, directory, kept);
 }

@@ -19,6 +19,10 @@ import { shortDirectory } from './short-directory.ts';
 const START_TIMEOUT_MS = 60_000;
 const SCREENSHOT_TIMEOUT_MS = 5_000;
 const SERIAL_TAIL_LINES = 30;
+/** Of what QEMU says the last is kept; a guest can make it say any amount. */
+const MOST_SAID = 200;
+/** A core dump would hold the guest's memory. What is started so is QEMU itself, in the place of the shell. */
+const WITHOUT_CORE = 'ulimit -c 0; exec "$0" "$@"';
 /** Name among the evidence of what the console said, unless it is kept elsewhere. */
 export const SERIAL_LOG = 'serial.log';
 
@@ -33,7 +37,7 @@ export interface Machine {
   readonly serial: Serial;
   /** Absolute path of the file in which QEMU keeps what the console says. */
   readonly serialLog: string;
-  /** The port on 127.0.0.1 that leads to the guest's port 22. */
+  /** The port on 127.0.0.1 that leads to the guest's port 22; 0 when none does. */
   readonly sshPort: number;
   /** A directory of this machine alone whose path is short enough for sockets. */
   readonly directory: string;
@@ -89,6 +93,7 @@ export async function startMachine(
   const wiring = {
     accelerator,
     incoming: start.incoming ?? false,
+    node: process.execPath,
     qmpSocket: join(directory.value.path, 'qmp'),
     serialSocket: join(directory.value.path, 'tty'),
     serialLog,
@@ -97,14 +102,17 @@ export async function startMachine(
   const qmpListener = await host.sockets.listen(wiring.qmpSocket);
   const serialListener = await host.sockets.listen(wiring.serialSocket);
   const args = commandLine(shape, wiring);
+  if (host.processes.find(QEMU, context.env['PATH'] ?? '') === null)
+    return fail({ code: 'command-not-found', command: QEMU, package: 'qemu-system-x86' });
   const said: string[] = [];
   context.log(`$ ${quoteWords([QEMU, ...args])}`);
-  const started = await host.processes.start(QEMU, args, {
+  const started = await host.processes.start('/bin/sh', ['-c', WITHOUT_CORE, QEMU, ...args], {
     cwd: context.scratch,
     env: context.env,
     signal: context.signal,
     onLine: (line) => {
       said.push(line);
+      if (said.length > MOST_SAID) said.shift();
       context.log(`qemu: ${line}`);
     },
   });
@@ -115,23 +123,21 @@ export async function startMachine(
   };
   if (!started.ok) {
     await cleanUp();
-    return started.failure.errno === 'ENOENT'
-      ? fail({ code: 'command-not-found', command: QEMU, package: 'qemu-system-x86' })
-      : started;
+    return started;
   }
 
-  const process = started.value;
-  const connected = await connect(context, process, [serialListener, qmpListener]);
+  const running = started.value;
+  const connected = await connect(context, running, shape, [serialListener, qmpListener]);
   if (connected === null) {
-    process.kill('SIGKILL');
-    await process.ended;
+    running.kill('SIGKILL');
+    await running.ended;
     await cleanUp();
     const command = quoteWords([QEMU, ...args]);
     return fail({ code: 'machine-did-not-start', command, tail: said.slice(-20) });
   }
   qmpListener.close();
   serialListener.close();
-  return ok(await machineOf(context, process, connected, { ...directory.value, serialLog, said }));
+  return ok(await machineOf(context, running, connected, { ...directory.value, serialLog, said }));
 }
 
 interface Connected {
@@ -144,6 +150,7 @@ interface Connected {
 async function connect(
   context: MachineContext,
   process: RunningProcess,
+  { network: { forwardsSsh } }: MachineShape,
   [serialListener, qmpListener]: readonly [
     { accept(signal: AbortSignal): Promise<Connection | null> },
     { accept(signal: AbortSignal): Promise<Connection | null> },
@@ -161,6 +168,7 @@ async function connect(
     if (serial === null || qmpConnection === null) return null;
     const qmp = await openQmp(qmpConnection);
     if (!qmp.ok) return null;
+    if (!forwardsSsh) return { serial, qmp: qmp.value, sshPort: 0 };
     const network = await qmp.value.command('human-monitor-command', { 'command-line': 'info usernet' });
     const port = network.ok
       ? /HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)/.exec(String(network.value))

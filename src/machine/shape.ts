@@ -13,6 +13,16 @@ export type DiskInterface = 'virtio' | 'virtio-scsi' | 'scsi' | 'sata' | 'ide' |
 /** Network cards that QEMU has under these very names. */
 export type NetDevice = 'virtio-net-pci' | 'e1000' | 'e1000e' | 'rtl8139' | 'vmxnet3';
 
+/** What of the world a guest reaches, and what reaches it. */
+export interface Network {
+  /** Nothing but what is said here; else all that this host does. */
+  readonly isShut: boolean;
+  /** A port on loopback leads to its port 22. */
+  readonly forwardsSsh: boolean;
+  /** With a network that is shut: the port on this host's loopback that it finds at `RELAY_ADDRESS`; 0 for none. */
+  readonly relayedPort: number;
+}
+
 /** A disk as a list of layers, lowest first; only the topmost is written to. */
 export interface Disk {
   readonly layers: readonly DiskLayer[];
@@ -40,6 +50,7 @@ export interface MachineShape {
     readonly append: string;
   } | null;
   readonly netDevice: NetDevice;
+  readonly network: Network;
   /** systemd credentials, handed over as SMBIOS type 11 strings: name → content. */
   readonly credentials: { readonly [name: string]: string };
   /** A reboot of the guest ends the machine. */
@@ -53,6 +64,8 @@ export type Accelerator = 'kvm' | 'tcg';
 /** How this one run of a machine is connected to bake: differs from run to run and never enters a fingerprint. */
 export interface Wiring {
   readonly accelerator: Accelerator;
+  /** Absolute path of Node, for what QEMU is to start. */
+  readonly node: string;
   /** Unix sockets on which bake already listens. */
   readonly qmpSocket: string;
   readonly serialSocket: string;

@@ -5,6 +5,8 @@ import { fail, ok, type Result } from '../model/result.ts';
 import { quoteWord } from '../model/shell-words.ts';
 import type { MachineContext } from './context.ts';
 
+const KNOWN_HOSTS = 'known_hosts';
+
 /**
  * What a stage says about the login. `temporary`: a key pair made for this boot, handed over as a systemd credential.
  * `kept`: the one that was made for the boot of a checkpoint.
@@ -22,6 +24,8 @@ export interface SshLogin {
   readonly env: { readonly [name: string]: string };
   /** Absolute path of the private key, for commands that people paste; null with a password. */
   readonly keyFile: string | null;
+  /** Absolute path of the file in which ssh keeps the guest's host key. */
+  readonly knownHosts: string;
   /** The public half of a temporary key, one line; null otherwise. */
   readonly temporaryKey: string | null;
 }
@@ -35,20 +39,39 @@ export async function prepareLogin(
 ): Promise<Result<SshLogin, Failure>> {
   if (method.type === 'password') return passwordLogin(context, user, method.password, directory);
   const keyFile = join(directory, 'key');
-  if (method.type === 'temporary') return temporaryLogin(context, user, keyFile);
+  const knownHosts = join(directory, KNOWN_HOSTS);
+  if (method.type === 'temporary') return temporaryLogin(context, user, keyFile, knownHosts);
   const key = await context.host.files.readBytes(method.path);
   if (!key.ok) return key;
   // ssh refuses a key that others may read, as every file of the cache is.
   const written = await context.host.files.writeFile(keyFile, key.value, { mode: 0o600 });
   if (!written.ok) return written;
   const temporaryKey = method.type === 'kept' ? method.publicKey : null;
-  return ok({ user, args: keyArguments(keyFile), env: context.env, keyFile, temporaryKey });
+  return ok({ user, args: keyArguments(keyFile), env: context.env, keyFile, knownHosts, temporaryKey });
+}
+
+/** The host key that the guest showed when it let us in first, as ssh keeps it; null before that. */
+export async function knownHostKeys({ host }: MachineContext, login: SshLogin): Promise<string | null> {
+  const text = await host.files.readText(login.knownHosts);
+  return text.ok && text.value !== '' ? text.value : null;
+}
+
+/** From now on the guest must show this host key; with null, the next that it shows is taken for its own. */
+export async function expectHostKeys(
+  { host }: MachineContext,
+  login: SshLogin,
+  hostKeys: string | null,
+): Promise<Result<void, Failure>> {
+  return hostKeys === null
+    ? await host.files.remove(login.knownHosts)
+    : await host.files.replaceFile(login.knownHosts, hostKeys, { mode: 0o600, flush: false });
 }
 
 async function temporaryLogin(
   context: MachineContext,
   user: string,
   keyFile: string,
+  knownHosts: string,
 ): Promise<Result<SshLogin, Failure>> {
   const args = ['-q', '-t', 'ed25519', '-N', '', '-C', 'bake-temporary', '-f', keyFile];
   const made = await context.host.processes.run('ssh-keygen', args, {
@@ -62,7 +85,7 @@ async function temporaryLogin(
   const publicKey = await context.host.files.readText(`${keyFile}.pub`);
   if (!publicKey.ok) return publicKey;
   const temporaryKey = publicKey.value.trim();
-  return ok({ user, args: keyArguments(keyFile), env: context.env, keyFile, temporaryKey });
+  return ok({ user, args: keyArguments(keyFile), env: context.env, keyFile, knownHosts, temporaryKey });
 }
 
 async function passwordLogin(
@@ -89,6 +112,7 @@ async function passwordLogin(
     ],
     env: { ...context.env, SSH_ASKPASS: helper, SSH_ASKPASS_REQUIRE: 'force', DISPLAY: ':0' },
     keyFile: null,
+    knownHosts: join(directory, KNOWN_HOSTS),
     temporaryKey: null,
   });
 }

@@ -57,7 +57,7 @@ export async function openSsh(
   options: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<Result<Ssh, Failure>> {
   const args = commonArguments(machine, login);
-  const command = quoteWords(sshWords(login, machine.sshPort));
+  const command = quoteWords(sshArgv({ ...login, port: machine.sshPort }));
   // What is left of a longer wait is no whole number, and this takes nothing else.
   const limit = AbortSignal.timeout(Math.max(0, Math.ceil(options.timeoutMs)));
   const signal = AbortSignal.any([options.signal, limit]);
@@ -91,13 +91,38 @@ export async function openSsh(
   });
 }
 
-/** An ssh command that a person could type while the machine runs. */
-export function sshWords(login: Pick<SshLogin, 'user' | 'keyFile'>, port: number): readonly string[] {
+/** Of what an ssh command for a person is made. */
+export interface SshFields {
+  readonly user: string;
+  readonly port: number;
+  /** Absolute path of the private key; null with a password. */
+  readonly keyFile: string | null;
+  /** Absolute path of the file with the guest's host key. */
+  readonly knownHosts: string;
+}
+
+/** An ssh command that a person could type while the machine runs; a command line for the guest may follow it. */
+export function sshArgv({ user, port, keyFile, knownHosts }: SshFields): readonly string[] {
   return [
-    'ssh',
-    ...(login.keyFile === null ? [] : ['-i', login.keyFile, '-o', 'IdentitiesOnly=yes']),
-    ...['-p', String(port), '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
-    ...['-o', 'LogLevel=ERROR', `${login.user}@${ADDRESS}`],
+    ...['ssh', '-F', 'none'],
+    ...(keyFile === null ? [] : ['-i', keyFile, '-o', 'IdentitiesOnly=yes']),
+    ...['-p', String(port), ...hostKeyArguments(knownHosts)],
+    ...['-o', 'IdentityAgent=none', '-o', 'ControlPath=none', '-o', 'LogLevel=ERROR'],
+    ...['--', `${user}@${ADDRESS}`],
+  ];
+}
+
+/**
+ * The guest's host key is taken at first contact: the port that leads to it belongs to QEMU, which told it itself. From then on
+ * no other will do, whoever has the port by then. By a name of its own, for every machine has another port.
+ */
+function hostKeyArguments(knownHosts: string): readonly string[] {
+  // ssh splits the option at blanks, and fills in what follows a per cent sign.
+  const file = `"${knownHosts.replaceAll('%', '%%')}"`;
+  return [
+    ...['-o', 'StrictHostKeyChecking=accept-new', '-o', `UserKnownHostsFile=${file}`],
+    ...['-o', 'GlobalKnownHostsFile=/dev/null', '-o', 'HostKeyAlias=guest', '-o', 'HashKnownHosts=no'],
+    ...['-o', 'UpdateHostKeys=no', '-o', 'CheckHostIP=no'],
   ];
 }
 
@@ -106,8 +131,8 @@ function commonArguments(machine: Machine, login: SshLogin): readonly string[] {
     ...['-F', 'none'],
     ...login.args,
     ...['-o', `Port=${machine.sshPort}`, '-o', 'ControlMaster=no'],
-    ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
-    ...['-o', 'GlobalKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR', '-o', 'IdentityAgent=none'],
+    ...hostKeyArguments(login.knownHosts),
+    ...['-o', 'LogLevel=ERROR', '-o', 'IdentityAgent=none'],
     ...['-o', 'ConnectTimeout=30', '-o', 'ServerAliveInterval=15', '-o', 'ServerAliveCountMax=8'],
     ...['-o', `ControlPath=${join(machine.directory, 'control').replaceAll('%', '%%')}`],
   ];
@@ -140,7 +165,7 @@ async function startMaster(
         '-o',
         'LocalCommand=echo ready',
       ],
-      `${login.user}@${ADDRESS}`,
+      ...['--', `${login.user}@${ADDRESS}`],
     ],
     {
       cwd: context.scratch,
@@ -149,7 +174,7 @@ async function startMaster(
       graceMs: 1_000,
       onLine: (line, stream) => {
         if (stream === 'stdout' && line === 'ready') tellReady(true);
-        else said.push(line);
+        else said.splice(0, said.length, line);
       },
     },
   );
@@ -204,7 +229,7 @@ function sshOf(
     user: login.user,
     port: machine.sshPort,
     command,
-    run: (line, options = {}) => call('ssh', ['-T', `${login.user}@${ADDRESS}`, '--', line], options),
+    run: (line, options = {}) => call('ssh', ['-T', '--', `${login.user}@${ADDRESS}`, line], options),
     async upload(from, to) {
       const target = `${login.user}@${ADDRESS}:${to}`;
       const sent = await call('scp', ['-q', '-p', '--', from, target], {});

@@ -1,17 +1,18 @@
-/** Opens the screen and keyboard of a running machine to VNC viewers of this host. */
+/** Opens the screen and keyboard of a running machine to VNC viewers of this user. */
 import type { Qmp } from './qmp.ts';
 
-/** Where viewers look for screens; of a free port in between QEMU takes the first. */
-const PORTS = { first: 5900, last: 6899 };
+/** A socket's path may have so many bytes. */
+export const LONGEST_PATH_BYTES = 107;
 
-/** Has QEMU listen on loopback; the address, or null when it cannot. */
-export async function openVnc(qmp: Qmp): Promise<string | null> {
-  const address = { type: 'inet', host: '127.0.0.1', port: String(PORTS.first), to: PORTS.last };
-  const opened = await qmp.command('display-update', { type: 'vnc', addresses: [address] });
+/**
+ * Has QEMU listen on a Unix socket, in a directory that only this user may enter: a port would be open to everybody on this
+ * host, who could type as root at the console. The path, or null when it cannot.
+ */
+export async function openVnc(qmp: Qmp, path: string): Promise<string | null> {
+  if (Buffer.byteLength(path) > LONGEST_PATH_BYTES) return null;
+  const opened = await qmp.command('display-update', { type: 'vnc', addresses: [{ type: 'unix', path }] });
   const answer = opened.ok ? await qmp.command('query-vnc') : opened;
   if (!answer.ok) return null;
-  const { enabled, host, service } = answer.value as Partial<Record<'host' | 'service', string>> & {
-    readonly enabled?: boolean;
-  };
-  return enabled === true && host !== undefined && service !== undefined ? `${host}:${service}` : null;
+  const { enabled, family } = answer.value as { readonly enabled?: boolean; readonly family?: string };
+  return enabled === true && family === 'unix' ? path : null;
 }

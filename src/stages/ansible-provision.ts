@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ansibleOptions, ansibleStepOptions, UNHASHED_ANSIBLE_OPTIONS } from './ansible/options.ts';
 import { defineStage } from './kind.ts';
 import { chainOf, nameOfFile, runsAsSteps } from './machine/chain.ts';
-import { checkoutPath, sshProblems } from './machine/options.ts';
+import { checkoutPath, machineProblems } from './machine/options.ts';
 import {
   provisionOptions,
   provisionOutputs,
@@ -52,7 +52,7 @@ stages:
   outputs: provisionOutputs,
   tools: () => [...provisionTools(), { name: 'ansible-playbook' }],
   unhashed: [...UNHASHED_PROVISION_OPTIONS, ...UNHASHED_ANSIBLE_OPTIONS],
-  check: (given) => sshProblems(given.ssh),
+  check: (given) => machineProblems(given),
   steps: (given) =>
     chainOf(
       given,

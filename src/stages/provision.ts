@@ -4,7 +4,7 @@ import { ansibleOptions, ansibleStepOptions } from './ansible/options.ts';
 import { uploadOptions } from './file-step.ts';
 import { defineStage } from './kind.ts';
 import { chainOf, nameOfArtifact, nameOfFile, runsAsSteps, type StepDraft } from './machine/chain.ts';
-import { checkoutPath, sshProblems } from './machine/options.ts';
+import { checkoutPath, machineProblems } from './machine/options.ts';
 import {
   provisionOptions,
   provisionOutputs,
@@ -85,7 +85,7 @@ stages:
   outputs: provisionOutputs,
   tools: provisionTools,
   unhashed: UNHASHED_PROVISION_OPTIONS,
-  check: (given) => [...sshProblems(given.ssh), ...given.steps.flatMap(stepProblems)],
+  check: (given) => [...machineProblems(given), ...given.steps.flatMap(stepProblems)],
   steps: (given) => chainOf(given, given.steps.map(draftOf)),
   run: runsAsSteps,
 });

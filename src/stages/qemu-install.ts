@@ -6,10 +6,11 @@ import { install } from './machine/install.ts';
 import {
   checkoutPath,
   hardwareOptions,
+  machineProblems,
   sshOptions,
-  sshProblems,
   UNHASHED_MACHINE_OPTIONS,
 } from './machine/options.ts';
+import { hasAnswers } from './machine/serve-answers.ts';
 import { artifact, duration, size } from './options.ts';
 
 const servedPath = z.string().regex(/^\/[^?#]*$/, { error: 'expected a path such as /preseed.cfg' });
@@ -205,15 +206,26 @@ function checkOptions(given: InstallOptions) {
   // The list is typed as one text, so a problem belongs to the whole of it.
   for (const problem of bootCommandProblems(given.boot_command.join(''))) refuse(['boot_command'], problem);
   problems.push(...textProblems(given), ...diskProblems(given));
-  if (given.ssh) problems.push(...sshProblems(given.ssh));
-  else {
-    if (given.run.length > 0) refuse(['run'], '`run` needs `ssh`');
-    if (Object.keys(given.files).length > 0) refuse(['files'], '`files` needs `ssh`');
-    if (given.shutdown.by === 'command') refuse(['shutdown', 'by'], '`command` needs `ssh`');
-  }
+  problems.push(...machineProblems(given), ...networkProblems(given), ...loginProblems(given));
   if (given.shutdown.command !== undefined && given.shutdown.by !== 'command')
     refuse(['shutdown', 'command'], '`command` needs `by: command`');
   return problems;
+}
+
+/** What needs a login, and there is none. */
+function loginProblems({ ssh, run, files, shutdown }: InstallOptions) {
+  if (ssh !== undefined) return [];
+  return [
+    ...(run.length > 0 ? [{ path: ['run'], problem: '`run` needs `ssh`' }] : []),
+    ...(Object.keys(files).length > 0 ? [{ path: ['files'], problem: '`files` needs `ssh`' }] : []),
+    ...(shutdown.by === 'command' ? [{ path: ['shutdown', 'by'], problem: '`command` needs `ssh`' }] : []),
+  ];
+}
+
+function networkProblems(given: InstallOptions) {
+  return given.network === 'none' && hasAnswers(given)
+    ? [{ path: ['network'], problem: '`none` keeps the guest from its answers, too: say `answers`' }]
+    : [];
 }
 
 /** What the interface of the disk does not go together with. */

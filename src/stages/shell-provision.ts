@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { defineStage } from './kind.ts';
 import { chainOf, milliseconds, nameOfArtifact, runsAsSteps, type StepDraft } from './machine/chain.ts';
-import { sshProblems } from './machine/options.ts';
+import { machineProblems } from './machine/options.ts';
 import {
   provisionOptions,
   provisionOutputs,
@@ -57,7 +57,7 @@ stages:
   tools: () => [...provisionTools(), { name: 'ssh', versionArguments: ['-V'] }],
   unhashed: [...UNHASHED_PROVISION_OPTIONS, ...UNHASHED_SCRIPT_OPTIONS, 'pause_before'],
   check: (given) => [
-    ...sshProblems(given.ssh),
+    ...machineProblems(given),
     ...(given.scripts.length + given.inline.length === 0 && !given.reboot
       ? [{ path: ['scripts'], problem: 'nothing to do: give `scripts` or `inline`' }]
       : []),

@@ -7,7 +7,7 @@ import { throwAwayDisk } from './images/bootable-disk.ts';
 import { defineStage, type StageContext } from './kind.ts';
 import { bootMachine, loginOf, passwordOf } from './machine/boot.ts';
 import { type Guest, logIn } from './machine/guest.ts';
-import { hardwareOptions, sshOptions, sshProblems, UNHASHED_MACHINE_OPTIONS } from './machine/options.ts';
+import { hardwareOptions, machineProblems, sshOptions, UNHASHED_MACHINE_OPTIONS } from './machine/options.ts';
 import { artifact } from './options.ts';
 import { assertionOptions } from './smoke/assertions.ts';
 import { type Check, checkGuest } from './smoke/checks.ts';
@@ -76,9 +76,9 @@ stages:
   }),
   tools: () => [{ name: 'qemu-system-x86_64' }, { name: 'qemu-img' }],
   unhashed: UNHASHED_MACHINE_OPTIONS,
-  check: ({ ssh, firmware, efivars }) => [
-    ...sshProblems(ssh),
-    ...(efivars !== undefined && firmware === 'bios'
+  check: (given) => [
+    ...machineProblems(given),
+    ...(given.efivars !== undefined && given.firmware === 'bios'
       ? [{ path: ['efivars'], problem: '`efivars` needs `firmware: uefi`' }]
       : []),
   ],

@@ -5,8 +5,7 @@ import { guestCommand } from '../../src/commands/guest-command.ts';
 
 /** As sshd does: the words that ssh got, with spaces between, as one line for a shell. */
 function inShell(words: readonly string[]): string {
-  const [separator, ...line] = guestCommand(words);
-  expect(separator).toBe('--');
+  const line = guestCommand(words);
   return execFileSync('sh', ['-c', line.join(' ')], { encoding: 'utf8' });
 }
 

@@ -13,12 +13,14 @@ const SHAPE: MachineShape = {
   cdroms: ['/w/installer.iso', '/w/seed.iso'],
   kernel: null,
   netDevice: 'virtio-net-pci',
+  network: { isShut: false, forwardsSsh: true, relayedPort: 0 },
   credentials: {},
   endsAtReboot: false,
   extraArgs: [],
 };
 const WIRING: Wiring = {
   accelerator: 'tcg',
+  node: '/usr/bin/node',
   qmpSocket: '/s/qmp',
   serialSocket: '/s/tty',
   serialLog: '/e/serial.log',
@@ -31,7 +33,7 @@ test('the command line of an installation', () => {
       "-nodefaults",
       "-no-user-config",
       "-machine",
-      "pc",
+      "pc,dump-guest-core=off",
       "-accel",
       "tcg,thread=multi,tb-size=512",
       "-cpu",
@@ -108,7 +110,7 @@ test('a provisioning boot: layers as explicit nodes, UEFI, a key for systemd', (
       "-nodefaults",
       "-no-user-config",
       "-machine",
-      "q35,pflash0=firmware,pflash1=variables",
+      "q35,dump-guest-core=off,pflash0=firmware,pflash1=variables",
       "-accel",
       "kvm",
       "-cpu",
@@ -230,4 +232,30 @@ test('UEFI that is handed a kernel gets its CDs where it need not wake anything 
   expect(drives({ machineType: 'q35' })).toEqual(plain);
   expect(drives({ machineType: 'pc', kernel: null })).toEqual(plain);
   expect(drives({ machineType: 'pc', firmware: { type: 'bios' } })).toEqual(plain);
+});
+
+describe('the network', () => {
+  const netdev = (network: MachineShape['network']) => {
+    const words = commandLine({ ...SHAPE, network }, WIRING);
+    return words[words.indexOf('-netdev') + 1];
+  };
+
+  test('without a login nothing leads into the guest', () => {
+    expect(netdev({ isShut: false, forwardsSsh: false, relayedPort: 0 })).toBe('user,id=net0');
+  });
+
+  test('a guest that is shut in reaches nothing, and bake still gets in', () => {
+    expect(netdev({ isShut: true, forwardsSsh: true, relayedPort: 0 })).toBe(
+      'user,id=net0,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22',
+    );
+  });
+
+  test('its answers alone are relayed, at an address of their own', () => {
+    const found = netdev({ isShut: true, forwardsSsh: false, relayedPort: 4321 });
+    expect(found).toMatch(
+      /^user,id=net0,restrict=on,ipv6=off,guestfwd=tcp:10\.0\.2\.100:4321-cmd:\/usr\/bin\/node -e /,
+    );
+    // What is open is not relayed.
+    expect(netdev({ isShut: false, forwardsSsh: false, relayedPort: 4321 })).toBe('user,id=net0');
+  });
 });

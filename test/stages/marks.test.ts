@@ -63,7 +63,7 @@ test('what a guest sees from its start on is a fact of it, and what comes to it 
   const record = { id: '1', port: 4000, segment: 'abc', asked: [], requests: [], found: [] };
   const unfit = async (given: Changes) =>
     whyMarkUnfit(
-      { checkpoint: { facts, temporaryKey: null, session: null }, record },
+      { checkpoint: { facts, temporaryKey: null, hostKeys: null, session: null }, record },
       await factsOf(given, within),
       async () => null,
     );
@@ -104,7 +104,11 @@ test('another QEMU, and other empty UEFI variables, are another machine', async 
   const facts = await factsOf({}, within);
   const record = { id: '1', port: 0, segment: '', asked: [], requests: [], found: [] };
   const unfit = (now: CheckpointFacts) =>
-    whyMarkUnfit({ checkpoint: { facts, temporaryKey: null, session: null }, record }, now, async () => null);
+    whyMarkUnfit(
+      { checkpoint: { facts, temporaryKey: null, hostKeys: null, session: null }, record },
+      now,
+      async () => null,
+    );
   expect(facts.qemu).toMatch(/^QEMU emulator version/);
   expect(await unfit({ ...facts, qemu: 'QEMU 99' })).toMatch(/^it is of QEMU emulator .* here is QEMU 99$/);
   expect(await unfit({ ...facts, efivars: `sha256:${'0'.repeat(64)}` as Digest })).toBe(
@@ -129,7 +133,7 @@ test('what it was given over HTTP, or not, must be the same now; what it never a
     mkdirSync(directory);
     writeFileSync(
       join(directory, 'checkpoint.json'),
-      JSON.stringify({ format: 1, facts, temporaryKey: null, session: null }),
+      JSON.stringify({ format: 1, facts, temporaryKey: null, hostKeys: null, session: null }),
     );
     writeFileSync(join(directory, 'memory.zst'), '');
     await writeMarkRecord(within, directory, {

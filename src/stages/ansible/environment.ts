@@ -98,8 +98,8 @@ export async function ansibleSetup(
     },
     args: [
       ...['--inventory', inventory, '--extra-vars', `@${variables}`],
-      ...options.tags.flatMap((tag) => ['--tags', tag]),
-      ...options.skip_tags.flatMap((tag) => ['--skip-tags', tag]),
+      ...options.tags.map((tag) => `--tags=${tag}`),
+      ...options.skip_tags.map((tag) => `--skip-tags=${tag}`),
       ...(options.verbosity > 0 ? [`-${'v'.repeat(options.verbosity)}`] : []),
     ],
   });

@@ -4,17 +4,22 @@ import { limitsOf } from '../machine/chain.ts';
 import { checkoutPath } from '../machine/options.ts';
 import { duration } from '../options.ts';
 
+/** Ansible makes a file name of it (`host_vars/NAME`), and reads commas and colons as lists and patterns. */
+function inventoryName() {
+  return z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, {
+    error: 'expected letters, digits, `_`, `.` and `-`: it is a part of file names',
+  });
+}
+
 export const ansibleOptions = {
   extra_vars: z
     .record(z.string(), z.json())
     .prefault({})
     .describe('Variables for all playbooks, as `--extra-vars` gives them'),
-  host: z
-    .string()
-    .min(1)
+  host: inventoryName()
     .prefault('machine')
     .describe('Name of the machine in the inventory (for `host_vars`)'),
-  groups: z.array(z.string().min(1)).prefault([]).describe('Groups of the inventory that the machine is in'),
+  groups: z.array(inventoryName()).prefault([]).describe('Groups of the inventory that the machine is in'),
   requirements: checkoutPath()
     .optional()
     .describe(

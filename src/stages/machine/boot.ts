@@ -34,6 +34,7 @@ export interface Hardware {
   readonly firmware: 'bios' | 'uefi';
   readonly disk_interface: DiskInterface;
   readonly net_device: NetDevice;
+  readonly network: 'full' | 'answers' | 'none';
   readonly extra_args: readonly ExtraArg[];
   readonly accelerator: 'auto' | Accelerator;
 }
@@ -47,6 +48,8 @@ export interface Media {
   readonly efivars?: string | undefined;
   readonly login?: SshLogin | null;
   readonly endsAtReboot?: boolean;
+  /** On loopback, where its answers are served; 0 without any. */
+  readonly answersPort?: number;
 }
 
 /** Starts a machine with this hardware and media; the guest runs when it resolves, unless it waits for its memory. */
@@ -88,6 +91,11 @@ export async function shapeOf(
     cdroms: media.cdroms ?? [],
     kernel: media.kernel ?? null,
     netDevice: hardware.net_device,
+    network: {
+      isShut: hardware.network !== 'full',
+      forwardsSsh: media.login !== undefined && media.login !== null,
+      relayedPort: hardware.network === 'answers' ? (media.answersPort ?? 0) : 0,
+    },
     credentials: key === null ? {} : keyCredentials(key),
     endsAtReboot: media.endsAtReboot ?? false,
     extraArgs: extra.value,
@@ -100,9 +108,9 @@ export async function hardwareFacts(
   hardware: Hardware,
   accelerator: Accelerator,
 ): Promise<JsonObject> {
-  const { memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device } = hardware;
+  const { memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device, network } = hardware;
   return {
-    ...{ memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device },
+    ...{ memory, cpus, cpu_model, machine_type, firmware, disk_interface, net_device, network },
     extra_args: extraFacts(hardware.extra_args, context),
     accelerator,
     processor: accelerator === 'kvm' ? await processorDigest(context.host) : null,

@@ -3,7 +3,7 @@ import type { MachineContext } from '../../machine/context.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { pressPowerButton, waitForPowerOff } from '../../machine/power.ts';
 import { CONNECTION_LOST, type GuestEnd, openSsh, type RunOptions, type Ssh } from '../../machine/ssh.ts';
-import type { SshLogin } from '../../machine/ssh-login.ts';
+import { expectHostKeys, knownHostKeys, type SshLogin } from '../../machine/ssh-login.ts';
 import type { Failure } from '../../model/failure.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import { quoteWord } from '../../model/shell-words.ts';
@@ -95,6 +95,8 @@ export async function logIn(
     bootId,
     async logInAgain(until, before, timeoutMs) {
       machine.phase('waiting for the guest');
+      const isNewBoot = until === 'rebooted' || before !== null;
+      const tellKeys = isNewBoot ? await expectNewKeys(context, login) : null;
       const deadline = context.host.clock.monotonicMs() + timeoutMs;
       const leftMs = (): number => Math.max(1, Math.round(deadline - context.host.clock.monotonicMs()));
       for (;;) {
@@ -112,9 +114,23 @@ export async function logIn(
       }
       machine.phase(null);
       context.log('logged in again');
+      await tellKeys?.();
       return ok(undefined);
     },
   });
+}
+
+/**
+ * A new boot may come with new host keys, of an image that makes its own; the port is still that of the same QEMU. Gives back
+ * what tells of that after the login.
+ */
+async function expectNewKeys(context: MachineContext, login: SshLogin): Promise<() => Promise<void>> {
+  const before = await knownHostKeys(context, login);
+  await expectHostKeys(context, login, null);
+  return async () => {
+    if (before !== null && (await knownHostKeys(context, login)) !== before)
+      context.log('the guest has other host keys since its reboot');
+  };
 }
 
 async function neverRebooted(machine: Machine, ssh: Ssh, timeoutMs: number): Promise<Failure> {

@@ -157,7 +157,7 @@ async function typeAnswers(
   wasTyped: boolean,
 ): Promise<Result<void, Failure>> {
   if (options.boot_command.length === 0) return ok(undefined);
-  const parsed = parseBootCommand(options.boot_command.join(''), placeholders(context, place));
+  const parsed = parseBootCommand(options.boot_command.join(''), placeholders(options, context, place));
   if (!parsed.ok) throw new Error(`checked before, but: ${parsed.problems.join('; ')}`);
   const steps = wasTyped
     ? // What these find is not found again by `wait_for`.

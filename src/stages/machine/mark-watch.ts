@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type CheckpointFacts, saveCheckpoint } from '../../machine/checkpoint.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { type Serial, watchSerial } from '../../machine/serial.ts';
-import type { SshLogin } from '../../machine/ssh-login.ts';
+import { knownHostKeys, type SshLogin } from '../../machine/ssh-login.ts';
 import type { Digest } from '../../model/digest.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import type { StageContext } from '../kind.ts';
@@ -102,7 +102,8 @@ async function save(underway: Underway, directory: string, heard: Serial): Promi
     const copied = await copyFiles(underway, directory);
     if (!copied.ok) return copied;
     const { temporaryKey = null, keyFile = null } = login ?? {};
-    const checkpoint = { facts, temporaryKey, session: null };
+    const hostKeys = login === null ? null : await knownHostKeys(context, login);
+    const checkpoint = { facts, temporaryKey, hostKeys, session: null };
     const key = temporaryKey === null ? null : keyFile;
     const saved = await saveCheckpoint(context, machine, directory, checkpoint, key);
     return saved.ok ? ok(soFar) : saved;

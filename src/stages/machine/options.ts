@@ -1,7 +1,7 @@
 /** Options that all kinds with a virtual machine share: its hardware, the login, how it is shut down. */
 import { z } from 'zod';
 import { artifact, duration, size } from '../options.ts';
-import { extraArgs } from './extra-args.ts';
+import { type ExtraArg, extraArgs } from './extra-args.ts';
 
 /** The path of a file or directory beside the pipeline, as text: for kinds that look into what it names. */
 export function checkoutPath() {
@@ -47,6 +47,12 @@ export const hardwareOptions = {
     .enum(['virtio-net-pci', 'e1000', 'e1000e', 'rtl8139', 'vmxnet3'])
     .prefault('virtio-net-pci')
     .describe('Network card'),
+  network: z
+    .enum(['full', 'answers', 'none'])
+    .prefault('full')
+    .describe(
+      "What the guest reaches: `full` all that this host does, `answers` what it is served over HTTP alone, `none` nothing; bake's own login works with each",
+    ),
   extra_args: extraArgs()
     .prefault([])
     .describe(
@@ -60,7 +66,14 @@ export const hardwareOptions = {
 
 /** How bake gets into the guest. */
 export const sshOptions = z.strictObject({
-  user: z.string().min(1).prefault('root').describe('Who logs in'),
+  user: z
+    .string()
+    // ssh would read some of these as options, or as a part of an address, and a ProxyCommand of its own as a shell would.
+    .refine((user) => /^[^-\s\p{Cc}'"`$;&<>|(){}:/,][^\s\p{Cc}'"`$;&<>|(){}:/,]*$/u.test(user), {
+      error: 'expected the name of a user, which begins with no `-` and has no blanks or quotes in it',
+    })
+    .prefault('root')
+    .describe('Who logs in'),
   password: z
     .string()
     .optional()
@@ -85,8 +98,25 @@ export const UNHASHED_MACHINE_OPTIONS = [
   'ssh.timeout',
 ] as const;
 
+/** What contradicts itself in a machine. */
+export function machineProblems(given: {
+  readonly ssh?: SshOptions | undefined;
+  readonly network: 'full' | 'answers' | 'none';
+  readonly extra_args: readonly ExtraArg[];
+}): readonly { readonly path: readonly (string | number)[]; readonly problem: string }[] {
+  const { ssh, network, extra_args: args } = given;
+  const isWayOut = (word: ExtraArg) =>
+    network !== 'full' && typeof word === 'string' && /^--?(?:netdev|nic|net)$/.test(word);
+  const at = args.findIndex(isWayOut);
+  const another = `\`network: ${network}\` shuts the guest in, and this would be another way out: leave one of the two out`;
+  return [
+    ...(ssh === undefined ? [] : sshProblems(ssh)),
+    ...(at === -1 ? [] : [{ path: ['extra_args', at], problem: another }]),
+  ];
+}
+
 /** What contradicts itself in a login. */
-export function sshProblems(
+function sshProblems(
   ssh: SshOptions,
 ): readonly { readonly path: readonly string[]; readonly problem: string }[] {
   const given = (['password', 'password_from', 'private_key'] as const).filter(

@@ -15,7 +15,7 @@ import { type Machine, startMachine } from '../../machine/machine.ts';
 import type { Top } from '../../machine/overlay.ts';
 import type { Accelerator, DiskLayer } from '../../machine/shape.ts';
 import { CONNECTION_LOST } from '../../machine/ssh.ts';
-import type { SshLogin } from '../../machine/ssh-login.ts';
+import { expectHostKeys, type SshLogin } from '../../machine/ssh-login.ts';
 import type { DiskFormat } from '../../model/disk-format.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
@@ -217,7 +217,7 @@ async function fromCheckpoint(
   kind: JsonObject,
   site: Site,
   directory: string,
-  { temporaryKey, session }: Checkpoint,
+  { temporaryKey, hostKeys, session }: Checkpoint,
 ): Promise<Result<Standing, string>> {
   context.progress('resuming the machine');
   const said = (failure: Failure): Result<never, string> => fail(failure.code);
@@ -225,6 +225,8 @@ async function fromCheckpoint(
   const kept = temporaryKey === null ? null : ({ type: 'kept', path, publicKey: temporaryKey } as const);
   const login = await loginOf(context, options.ssh, site.context, kept);
   if (!login.ok) return said(login.failure);
+  const expected = await expectHostKeys(site.context, login.value, hostKeys);
+  if (!expected.ok) return said(expected.failure);
   const machine = await start(options, context, accelerator, site, login.value, true);
   if (!machine.ok) return said(machine.failure);
   const loaded = await loadCheckpoint(site.context, machine.value, directory);

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { ServedPlace } from '../../host/sockets.ts';
 import { checkpointKey, loadCheckpoint } from '../../machine/checkpoint.ts';
-import { HOST_ADDRESS } from '../../machine/command-line.ts';
+import { HOST_ADDRESS, RELAY_ADDRESS } from '../../machine/command-line.ts';
 import { createDisk } from '../../machine/disk-image.ts';
 import { type Machine, SERIAL_LOG } from '../../machine/machine.ts';
 import type { BootValues } from '../../machine/placeholders.ts';
@@ -31,8 +31,13 @@ export interface Started {
 }
 
 /** Values of the placeholders in boot command and kernel command line. */
-export function placeholders(context: StageContext, { port, segment }: ServedPlace): BootValues {
-  return { HTTPIP: HOST_ADDRESS, HTTPPort: String(port), HTTPPath: segment, Name: context.action };
+export function placeholders(
+  { network }: Pick<InstallOptions, 'network'>,
+  context: StageContext,
+  { port, segment }: ServedPlace,
+): BootValues {
+  const address = network === 'full' ? HOST_ADDRESS : RELAY_ADDRESS;
+  return { HTTPIP: address, HTTPPort: String(port), HTTPPath: segment, Name: context.action };
 }
 
 /** Absolute path of the UEFI variables that the guest writes to; null without UEFI. */
@@ -55,7 +60,7 @@ export async function startInstaller(
     const copied = await takeFiles(context, disk, mark);
     if (!copied.ok) return { unusable: 'its files could not be copied' };
   }
-  const kernel = await kernelOf(options, context, placeholders(context, place));
+  const kernel = await kernelOf(options, context, placeholders(options, context, place));
   if (!kernel.ok) return kernel;
   const seed = await seedImage(options, context);
   if (!seed.ok) return seed;
@@ -67,6 +72,7 @@ export async function startInstaller(
     kernel: kernel.value,
     login: login.value,
     endsAtReboot: options.shutdown.by === 'reboot',
+    answersPort: place.port,
     efivars: mark?.files.variables,
   } as const;
   const hardware = { ...options, accelerator };

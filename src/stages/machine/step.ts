@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { saveCheckpoint } from '../../machine/checkpoint.ts';
 import { keepIfWanted } from '../../machine/kept.ts';
 import { putOverlay } from '../../machine/overlay.ts';
+import { knownHostKeys } from '../../machine/ssh-login.ts';
 import type { Failure } from '../../model/failure.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import type { StageContext, StageReturn } from '../kind.ts';
@@ -142,7 +143,8 @@ async function saveMemory(
   if (made.ok && (variables === null || variables.ok)) {
     const facts = await factsOf(context, standing.kind, variables?.value.digest ?? null);
     const { temporaryKey, keyFile } = standing.login;
-    const checkpoint = { facts, temporaryKey, session };
+    const hostKeys = await knownHostKeys(standing.context, standing.login);
+    const checkpoint = { facts, temporaryKey, hostKeys, session };
     const key = temporaryKey === null ? null : keyFile;
     const saved = await saveCheckpoint(standing.context, standing.machine, directory, checkpoint, key);
     if (saved.ok) return directory;
