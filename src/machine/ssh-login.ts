@@ -6,6 +6,8 @@ import { quoteWord } from '../model/shell-words.ts';
 import type { MachineContext } from './context.ts';
 
 const KNOWN_HOSTS = 'known_hosts';
+/** What the guest is called there: every machine has another port. */
+export const HOST_KEY_ALIAS = 'guest';
 
 /**
  * What a stage says about the login. `temporary`: a key pair made for this boot, handed over as a systemd credential.
@@ -54,6 +56,18 @@ export async function prepareLogin(
 export async function knownHostKeys({ host }: MachineContext, login: SshLogin): Promise<string | null> {
   const text = await host.files.readText(login.knownHosts);
   return text.ok && text.value !== '' ? text.value : null;
+}
+
+/** More keys than a guest has of its own are not believed to be its. */
+const MOST_KEYS = 8;
+
+/** What ssh knows of the guest, with public keys that the guest itself told, each a line as in its `.pub` files. */
+export function withHostKeys(known: string, publicKeys: readonly string[]): string {
+  const lines = publicKeys.flatMap((line) => {
+    const key = /^((?:ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*)(?: |$)/.exec(line.trim())?.[1];
+    return key === undefined || known.includes(` ${key}`) ? [] : [`${HOST_KEY_ALIAS} ${key}\n`];
+  });
+  return `${known}${known.endsWith('\n') ? '' : '\n'}${lines.slice(0, MOST_KEYS).join('')}`;
 }
 
 /** From now on the guest must show this host key; with null, the next that it shows is taken for its own. */

@@ -6,7 +6,7 @@ import { fail, ok, type Result } from '../model/result.ts';
 import { quoteWords } from '../model/shell-words.ts';
 import type { MachineContext } from './context.ts';
 import type { Machine } from './machine.ts';
-import type { SshLogin } from './ssh-login.ts';
+import { HOST_KEY_ALIAS, type SshLogin } from './ssh-login.ts';
 
 const ADDRESS = '127.0.0.1';
 const KNOCK_PAUSE_MS = 250;
@@ -114,14 +114,21 @@ export function sshArgv({ user, port, keyFile, knownHosts }: SshFields): readonl
 
 /**
  * The guest's host key is taken at first contact: the port that leads to it belongs to QEMU, which told it itself. From then on
- * no other will do, whoever has the port by then. By a name of its own, for every machine has another port.
+ * no other will do, whoever has the port by then.
  */
 function hostKeyArguments(knownHosts: string): readonly string[] {
   // ssh splits the option at blanks, and fills in what follows a per cent sign.
   const file = `"${knownHosts.replaceAll('%', '%%')}"`;
   return [
     ...['-o', 'StrictHostKeyChecking=accept-new', '-o', `UserKnownHostsFile=${file}`],
-    ...['-o', 'GlobalKnownHostsFile=/dev/null', '-o', 'HostKeyAlias=guest', '-o', 'HashKnownHosts=no'],
+    ...[
+      '-o',
+      'GlobalKnownHostsFile=/dev/null',
+      '-o',
+      `HostKeyAlias=${HOST_KEY_ALIAS}`,
+      '-o',
+      'HashKnownHosts=no',
+    ],
     ...['-o', 'UpdateHostKeys=no', '-o', 'CheckHostIP=no'],
   ];
 }

@@ -22,6 +22,13 @@ export interface KeptView {
   readonly vnc: string | null;
 }
 
+/** What of a guest keeps a script from being run. */
+export type GuestObstacle =
+  /** The file system at `folder`, where the script lay, runs no programs. */
+  | { readonly type: 'noexec'; readonly folder: string }
+  /** sudo wants a terminal. */
+  | { readonly type: 'requiretty' };
+
 export type MachineFailure =
   /** QEMU ended before the machine ran. */
   | {
@@ -70,6 +77,8 @@ export type MachineFailure =
       readonly disconnected: boolean;
       readonly tail: readonly string[];
       readonly guest: GuestView;
+      /** What of the guest kept the command from being run at all; absent when nothing is known to. */
+      readonly obstacle?: GuestObstacle;
     }
   /** A guest that was to prove itself did not. */
   | {

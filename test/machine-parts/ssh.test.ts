@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sshArgv } from '../../src/machine/ssh.ts';
+import { withHostKeys } from '../../src/machine/ssh-login.ts';
 import { locationOf } from '../../src/report/render-failure.ts';
 import { planText } from '../support/plan-text.ts';
 
@@ -128,4 +129,16 @@ test('names that become file names of Ansible are names', () => {
     for (const options of [`host: ${JSON.stringify(name)}`, `groups: [${JSON.stringify(name)}]`])
       expect(given(options), options).toHaveLength(1);
   expect(given('host: web-1.example, groups: [web, db_2]')).toEqual([]);
+});
+
+test('host keys that the guest tells over its login are known, too; what is no key is not', () => {
+  const known = 'guest ssh-ed25519 AAAA\n';
+  expect(
+    withHostKeys(known, ['ssh-ed25519 AAAA root@x', 'ssh-ed25519 BBBB= root@x', 'ecdsa-sha2-nistp256 CCCC']),
+  ).toBe('guest ssh-ed25519 AAAA\nguest ssh-ed25519 BBBB=\nguest ecdsa-sha2-nistp256 CCCC\n');
+  expect(
+    withHostKeys(known, ['', '@cert-authority * ssh-rsa AAAA', 'ssh-rsa A*B', '-x', '# ssh-rsa AAAA']),
+  ).toBe(known);
+  const many = Array.from({ length: 100 }, (_, index) => `ssh-rsa A${index}`);
+  expect(withHostKeys(known, many).split('\n')).toHaveLength(10);
 });

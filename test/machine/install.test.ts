@@ -1,9 +1,11 @@
 /** `qemu-install` with real machines: what ends well, and every way in which it does not. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
+import { realHost } from '../../src/host/real.ts';
 import { qemuInstallStage } from '../../src/stages/qemu-install.ts';
 import { initrd, kernel, promptIso } from '../support/guest.ts';
 import { stageContext, type TestContext } from '../support/stage-context.ts';
@@ -12,7 +14,17 @@ beforeAll(() => void promptIso(), 600_000);
 
 type Given = z.input<typeof qemuInstallStage.options>;
 
-const FILES = { vmlinuz: kernel, initrd: initrd, 'prompt.iso': promptIso };
+const answers = mkdtempSync(join(tmpdir(), 'bake-answers-'));
+afterAll(() => rmSync(answers, { recursive: true, force: true }));
+
+/** What lets the little guest power off. */
+function goodAnswer(): string {
+  const path = join(answers, 'good');
+  writeFileSync(path, 'good');
+  return path;
+}
+
+const FILES = { vmlinuz: kernel, initrd: initrd, 'prompt.iso': promptIso, good: goodAnswer };
 const file = (name: keyof typeof FILES) => ({ $file: name });
 
 /** Runs the kind on the little guest, by direct boot unless `given` says otherwise. */
@@ -59,6 +71,29 @@ describe('what ends well', () => {
     expect(context.lines.join('\n')).toContain('serial: guest: scenario poweroff');
     expect(readFileSync(join(context.evidence, 'serial.log'), 'utf8')).toContain('guest: scenario poweroff');
     expect(machinesOf(context)).toBe('');
+  });
+
+  test('a guest that is shut in gets its answers, below a path of their own, and reaches no other port of the host', async () => {
+    const other = await realHost().sockets.serveFiles(
+      () => null,
+      () => {
+        throw new Error('the guest got out');
+      },
+    );
+    const { context, result } = await install({
+      ...direct(`scenario=fetch http={{ .HTTPIP }}:{{ .HTTPPort }} out=10.0.2.2:${other?.port}`),
+      net_device: 'e1000',
+      network: 'answers',
+      http_files: { '/early': file('good'), '/last': file('good') },
+    });
+    await using _ = context;
+    await other?.close();
+    expect(result).toEqual({ ok: true, value: {} });
+    const said = context.lines.join('\n');
+    expect(said).toContain('serial: guest: early is good');
+    expect(said).toContain('http: GET /early 200');
+    expect(said).toContain('http: GET /missing 404');
+    expect(said).toContain('serial: guest: it gets out: no');
   });
 
   test('a guest that reboots when it is done', async () => {

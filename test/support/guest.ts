@@ -8,7 +8,7 @@ const BUSYBOX = '/bin/busybox';
 
 /**
  * What the little guest does is the word `scenario=` on its kernel command line; `say=` is repeated on the console. `fetch` asks
- * `http=` for some files, in two parts, says what it got, and powers off if the last one is `good`.
+ * `http=` for some files, in two parts, says what it got, and powers off if the last one is `good`; before that it tries `out=`.
  */
 const INIT = `#!/bin/busybox sh
 /bin/busybox mkdir -p /proc
@@ -19,6 +19,7 @@ for word in $(/bin/busybox cat /proc/cmdline); do
     scenario=*) scenario=\${word#scenario=} ;;
     say=*) echo "guest: it says \${word#say=}" ;;
     http=*) http=\${word#http=} ;;
+    out=*) out=\${word#out=} ;;
   esac
 done
 fetch() {
@@ -35,6 +36,10 @@ case $scenario in
     /bin/busybox ip address add 10.0.2.15/24 dev eth0
     /bin/busybox ip link set eth0 up
     until /bin/busybox ping -c 1 -W 1 10.0.2.2 > /dev/null; do :; done
+    if [ -n "$out" ]; then
+      /bin/busybox wget -T 2 -q -O- "http://$out/" && got=yes || got=no
+      echo "guest: it gets out: $got"
+    fi
     fetch early
     fetch missing
     echo 'guest: the first part is done'
@@ -82,7 +87,7 @@ export function kernel(): string {
 
 /** The initial RAM disk of the little guest: busybox and the script above. */
 export function initrd(): string {
-  return once('initrd-with-network', (temporary, to) => {
+  return once('initrd-with-network-2', (temporary, to) => {
     const tree = join(temporary, 'tree');
     mkdirSync(join(tree, 'bin'), { recursive: true });
     mkdirSync(join(tree, 'dev'));

@@ -1,5 +1,5 @@
 /** Words for what can go wrong with a virtual machine, and with the programs that provision it. */
-import type { GuestView, KeptView, MachineFailure } from '../../model/failure-machine.ts';
+import type { GuestObstacle, GuestView, KeptView, MachineFailure } from '../../model/failure-machine.ts';
 import type { FailureText, Texts } from '../failure-text.ts';
 import { formatDuration } from '../format.ts';
 
@@ -32,6 +32,18 @@ function seen(guest: GuestView): {
       ...excerpt('the last lines of its serial console', guest.serial),
     ],
   };
+}
+
+/** What to do about a command that failed. */
+function obstacleHint(obstacle: GuestObstacle | undefined): string {
+  switch (obstacle?.type) {
+    case 'noexec':
+      return `the guest runs no programs from ${obstacle.folder}, which is mounted noexec: say \`remote_folder: /root\`, or any other directory that is not, for where scripts are copied to`;
+    case 'requiretty':
+      return 'sudo in the guest wants a terminal, which scripts do not have: take `Defaults requiretty` out of its sudoers, or log in as root';
+    case undefined:
+      return 'if this status is fine, name it in `valid_exit_codes`';
+  }
 }
 
 /** The words of a failure whose machine still runs: how to get into it, and how to end it. */
@@ -138,7 +150,7 @@ export const machineTexts: Texts<MachineFailure> = {
       ],
       hint: failure.disconnected
         ? 'if it is meant to reboot the machine, say `expect_disconnect: true`'
-        : 'if this status is fine, name it in `valid_exit_codes`',
+        : obstacleHint(failure.obstacle),
       state: NOTHING_STORED,
     }),
   },

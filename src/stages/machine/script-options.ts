@@ -14,6 +14,13 @@ export const scriptOptions = {
     .describe(
       'How a script is run: `{{ .Path }}` is where it was copied to, `{{ .Vars }}` the environment as `A=b` words',
     ),
+  remote_folder: z
+    .string()
+    .regex(/^\/[^\p{Cc}]*$/u, { error: 'expected an absolute path in the guest' })
+    .prefault('/tmp')
+    .describe(
+      'Directory in the guest that scripts are copied to, writable for the SSH user; another one where `/tmp` is mounted noexec',
+    ),
   become: z.boolean().prefault(true).describe('Run as root: through sudo where the SSH user is another'),
   valid_exit_codes: z
     .array(z.int().min(0).max(255))

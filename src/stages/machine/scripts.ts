@@ -1,4 +1,5 @@
 /** Runs a shell script in a guest: upload, exit statuses, lost connections. */
+import { posix } from 'node:path';
 import { CONNECTION_LOST } from '../../machine/ssh.ts';
 import type { Failure } from '../../model/failure.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
@@ -6,8 +7,13 @@ import { quoteWord } from '../../model/shell-words.ts';
 import type { StageContext } from '../kind.ts';
 import type { ShellStepOptions } from '../shell-step.ts';
 import type { Guest } from './guest.ts';
+import { obstacleTo } from './obstacle.ts';
+import { scriptOptions } from './script-options.ts';
 
-const REMOTE = '/tmp/bake-script';
+/** What is in `execute_command` unless it is said. */
+const DEFAULT_COMMAND = scriptOptions.execute_command.parse(undefined);
+/** How a script of commands is run then: it needs no right to be run, which no file has where /tmp is mounted noexec. */
+const INLINE_COMMAND = '{{ .Vars }} /bin/sh -e {{ .Path }}';
 
 interface Script {
   readonly title: string;
@@ -28,7 +34,7 @@ export async function runScript(
   context.progress(`running ${title}`);
   const during = `while ${title} ran`;
   const bootId = options.expect_disconnect ? await guest.bootId() : null;
-  const sent = await guest.machine.during(during, () => guest.ssh().upload(path, REMOTE));
+  const sent = await guest.machine.during(during, () => guest.ssh().upload(path, remotePath(options)));
   if (!sent.ok) return sent;
   context.log(`running ${title}`);
   const runOptions = { timeoutMs: options.timeout, idleTimeoutMs: options.idle_timeout };
@@ -43,10 +49,29 @@ export async function runScript(
   const valid = exitCode !== null && options.valid_exit_codes.includes(exitCode);
   // A script that reboots may still end well before the connection is cut.
   if (options.expect_disconnect && (valid || disconnected))
-    return await guest.logInAgain('usable', bootId, options.ssh.timeout);
-  if (valid) return ok(undefined);
+    return await afterwards(options, guest, await guest.logInAgain('usable', bootId, options.ssh.timeout));
+  if (valid) return await afterwards(options, guest, ok(undefined));
+  const obstacle = disconnected ? null : await obstacleTo(guest, options.remote_folder, { exitCode, tail });
   const view = await guest.machine.view();
-  return fail({ code: 'guest-command-failed', command: title, exitCode, disconnected, tail, guest: view });
+  const failure = { command: title, exitCode, disconnected, tail, guest: view };
+  return fail({ code: 'guest-command-failed', ...failure, ...(obstacle === null ? {} : { obstacle }) });
+}
+
+/** Where a script lies in the guest. */
+function remotePath({ remote_folder }: ShellStepOptions): string {
+  return posix.join(remote_folder, 'bake-script');
+}
+
+/** Takes the script away; what is in /tmp goes with all else that bake leaves there. */
+async function afterwards(
+  options: ShellStepOptions,
+  guest: Guest,
+  ended: Result<void, Failure>,
+): Promise<Result<void, Failure>> {
+  if (!ended.ok || options.remote_folder === '/tmp') return ended;
+  const script = `rm -f ${quoteWord(remotePath(options))}`;
+  const removed = await guest.runAsRoot(script, 'while a script was removed', { quiet: true });
+  return removed.ok ? ok(undefined) : removed;
 }
 
 async function scriptOf(options: ShellStepOptions, context: StageContext): Promise<Result<Script, Failure>> {
@@ -61,9 +86,11 @@ async function scriptOf(options: ShellStepOptions, context: StageContext): Promi
   return written.ok ? ok({ title: more.length === 0 ? first : `${first} …`, path }) : written;
 }
 
-function commandOf({ environment, execute_command }: ShellStepOptions): string {
+function commandOf(options: ShellStepOptions): string {
+  const { environment, execute_command: given, script } = options;
+  const command = script === undefined && given === DEFAULT_COMMAND ? INLINE_COMMAND : given;
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${quoteWord(value)}`);
-  return execute_command
+  return command
     .replace(/\{\{\s*\.Vars\s*\}\}/g, () => variables.join(' '))
-    .replace(/\{\{\s*\.Path\s*\}\}/g, () => REMOTE);
+    .replace(/\{\{\s*\.Path\s*\}\}/g, () => quoteWord(remotePath(options)));
 }

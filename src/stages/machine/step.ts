@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { saveCheckpoint } from '../../machine/checkpoint.ts';
 import { keepIfWanted } from '../../machine/kept.ts';
 import { putOverlay } from '../../machine/overlay.ts';
-import { knownHostKeys } from '../../machine/ssh-login.ts';
+import { expectHostKeys, knownHostKeys, withHostKeys } from '../../machine/ssh-login.ts';
 import type { Failure } from '../../model/failure.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import type { StageContext, StageReturn } from '../kind.ts';
@@ -92,7 +92,7 @@ async function cutLayer(
   const { machine, guest, top } = standing;
   context.progress('keeping the layer');
   const wantsCheckpoint = context.checkpoints && options.checkpoint;
-  const session = wantsCheckpoint ? await sessionOf(guest) : null;
+  const session = await learn(guest, standing);
   const tidied = await tidyUp(guest, settleScript(standing.login), '(the removal of the temporary key)');
   if (!tidied.ok) return tidied;
   await machine.qmp.command('stop');
@@ -116,10 +116,18 @@ async function cutLayer(
   });
 }
 
-/** The process in the guest that serves our connection. */
-async function sessionOf(guest: Guest): Promise<number | null> {
-  const asked = await guest.run('echo $PPID', 'while it was asked for a process', { quiet: true });
-  const number = asked.ok ? Number(asked.value.stdout.trim()) : Number.NaN;
+/**
+ * Asks for the process in the guest that serves our connection, and for the guest's host keys: a step may have made new ones,
+ * and whoever connects anew, to the machine as it stands or resumed, is shown those.
+ */
+async function learn(guest: Guest, { context, login }: Standing): Promise<number | null> {
+  const script = 'echo $PPID; cat /etc/ssh/ssh_host_*_key.pub 2>/dev/null; exit 0';
+  const asked = await guest.run(script, 'while it was asked for a process', { quiet: true });
+  const [session = '', ...keys] = asked.ok ? asked.value.stdout.split('\n') : [];
+  const known = await knownHostKeys(context, login);
+  const more = known === null ? null : withHostKeys(known, keys);
+  if (more !== null && more !== known) await expectHostKeys(context, login, more);
+  const number = Number(session.trim());
   return Number.isSafeInteger(number) && number > 1 ? number : null;
 }
 
