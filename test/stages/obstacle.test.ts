@@ -29,7 +29,15 @@ test.each([
 const guest = {
   run: async () => ({
     ok: true as const,
-    value: { exitCode: 0, signal: null, timedOut: false, wentSilent: false, stdout: MOUNTS, tail: [] },
+    value: {
+      exitCode: 0,
+      signal: null,
+      timedOut: false,
+      wentSilent: false,
+      strays: [],
+      stdout: MOUNTS,
+      tail: [],
+    },
   }),
 };
 const refused = { exitCode: 126, tail: ['sh: 1: /tmp/bake-script: Permission denied'] };
