@@ -5,26 +5,17 @@ import { COMMANDS } from './commands/index.ts';
 import { parseArguments } from './commands/parse-arguments.ts';
 import { printFailures } from './commands/print-failures.ts';
 import { cleaningSink } from './commands/sink.ts';
+import { lostOutput, standardStream } from './commands/standard-stream.ts';
 
+const HOST_TROUBLE = 3;
 const BUG = 70;
 const INTERRUPTED = 130;
 
-/** A reader that went away (`bake run | head`) is no reason to stop building, nor to complain. */
-function quietWhenClosed(stream: NodeJS.WriteStream): (text: string) => void {
-  let listening = false;
-  return (text) => {
-    if (!listening)
-      stream.on('error', (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EPIPE') throw error;
-      });
-    listening = true;
-    stream.write(text);
-  };
-}
-
+const stdout = standardStream(process.stdout);
+const stderr = standardStream(process.stderr);
 const stop = new AbortController();
-const write = cleaningSink(quietWhenClosed(process.stdout), process.env, process.stdout);
-const writeError = cleaningSink(quietWhenClosed(process.stderr), process.env, process.stderr);
+const write = cleaningSink(stdout.write, process.env, process.stdout);
+const writeError = cleaningSink(stderr.write, process.env, process.stderr);
 
 /** The first signal asks to stop, the second stops. */
 function onSignal(): void {
@@ -71,6 +62,12 @@ process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
 process.on('SIGHUP', onSignal);
 process.on('uncaughtException', onBug);
+process.on('exit', (status) => {
+  const trouble = stdout.trouble();
+  if (trouble === null || status !== 0) return;
+  writeError(lostOutput(trouble));
+  process.exitCode = HOST_TROUBLE;
+});
 main(process.argv.slice(2)).then((status) => {
   process.exitCode = stop.signal.aborted && status !== 0 ? INTERRUPTED : status;
 }, onBug);

@@ -7,6 +7,7 @@ import { quickRun } from './commands/run-quick.ts';
 import { COMMAND_WORDS } from './commands/words.ts';
 
 const STDOUT = 1;
+const HOST_TROUBLE = 3;
 /** Linux's numbers of `/dev/null` and its like, and of pseudo-terminals. */
 const MEMORY_DEVICES = 1;
 const FIRST_PTS = 136;
@@ -44,10 +45,21 @@ function say(text: string): void {
   try {
     while (written < bytes.length) written += writeSync(STDOUT, bytes, written);
   } catch {
-    // A full pipe that does not block, or one whose reader went away: the stream knows how to wait, and what to ignore.
-    process.stdout.on('error', () => undefined);
-    process.stdout.write(bytes.subarray(written));
+    void sayPatiently(bytes.subarray(written));
   }
+}
+
+/** A full pipe that does not block, one whose reader went away, a full disk: the stream knows how to wait, and what to ignore. */
+async function sayPatiently(bytes: Uint8Array): Promise<void> {
+  const { lostOutput, standardStream } = await import('./commands/standard-stream.ts');
+  const stdout = standardStream(process.stdout);
+  process.on('exit', () => {
+    const trouble = stdout.trouble();
+    if (trouble === null) return;
+    standardStream(process.stderr).write(lostOutput(trouble));
+    process.exitCode = HOST_TROUBLE;
+  });
+  process.stdout.write(bytes);
 }
 
 async function loadTheRest(): Promise<void> {
