@@ -13,6 +13,7 @@ import type { ArtifactOption, ExecOptions, ExecResult, StageContext, StagedInput
 import type { ActionLog } from './action-log.ts';
 import { earlierOutput } from './earlier.ts';
 import type { TakenInputs } from './fingerprint.ts';
+import { LastLines } from './last-lines.ts';
 import { stagedPath } from './manifest.ts';
 import type { Masks } from './masks.ts';
 import { refKey, renderTemplate } from './options.ts';
@@ -145,8 +146,7 @@ async function execute(
   attempt: Attempt,
 ): Promise<Result<ExecResult, Failure>> {
   const { session, places, log } = attempt;
-  const kept: string[] = [];
-  let keptCharacters = 0;
+  const kept = new LastLines(KEPT_CHARACTERS);
   const ran = await session.host.processes.run(file, args, {
     cwd: options.cwd ?? places.workspace,
     env: { ...attempt.env, ...options.env },
@@ -161,12 +161,7 @@ async function execute(
       options.onLine?.(line);
       if (options.quiet === true && stream === 'stdout') return;
       log.line(line, cut);
-      if (stream === 'stderr') return;
-      kept.push(line);
-      keptCharacters += line.length + 1;
-      while (keptCharacters > KEPT_CHARACTERS && kept.length > 1) {
-        keptCharacters -= (kept.shift() as string).length + 1;
-      }
+      if (stream === 'stdout') kept.add(line);
     },
   });
   if (!ran.ok) {
@@ -183,7 +178,7 @@ async function execute(
   if (exitCode === null || !(options.exitCodes ?? [0]).includes(exitCode)) {
     return fail(commandFailed(file, args, ran.value, attempt));
   }
-  const stdout = options.quiet === true ? ran.value.stdout : kept.map((line) => `${line}\n`).join('');
+  const stdout = options.quiet === true ? ran.value.stdout : kept.text();
   return ok({ exitCode, stdout });
 }
 

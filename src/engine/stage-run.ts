@@ -320,10 +320,21 @@ export async function forgetAttempts(session: Session, action: string, pinned: P
   await files.remove(evidenceDirectory(session.checkoutDirectory, action));
 }
 
+/** A log up to this size is read and stored in one go. */
+const IN_MEMORY_BYTES = 1024 * 1024;
+
 async function storedLog(session: Session, log: ActionLog): Promise<Produced['log']> {
-  const bytes = await session.host.files.readBytes(log.path);
+  const { host, cache } = session;
+  if ((host.files.stamp(log.path)?.sizeBytes ?? 0) > IN_MEMORY_BYTES) {
+    // Never whole in memory: there are commands that print gigabytes.
+    const content = await cache.blobs.adopt(log.path, { keep: true });
+    if (!content.ok || content.value.type !== 'file') return null;
+    const { digest, sizeBytes } = content.value;
+    return { digest, sizeBytes };
+  }
+  const bytes = await host.files.readBytes(log.path);
   if (!bytes.ok) return null;
-  const blob = await session.cache.blobs.put(bytes.value);
+  const blob = await cache.blobs.put(bytes.value);
   return blob.ok ? blob.value : null;
 }
 
