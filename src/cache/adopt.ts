@@ -205,10 +205,15 @@ async function keep(
   { path, stamp }: { readonly path: string; readonly stamp: Stamp },
   file: AdoptedFile,
 ): Promise<Result<AdoptedFile, Failure>> {
+  // Where naming it fails, it stays where it is: the temporary cache that names it then is looked into together with this one.
+  let isMoved = false;
   const kept = await store.write(async (layout) => {
-    // Replaces the same content: whoever has the old one open or linked keeps it, and the new one is seen to be in use.
-    const moved = await moveAcross(store, layout, path, layout.blob(file.digest));
-    if (!moved.ok) return moved;
+    if (!isMoved) {
+      // Replaces the same content: whoever has the old one open or linked keeps it, and the new one is seen to be in use.
+      const moved = await moveAcross(store, layout, path, layout.blob(file.digest));
+      if (!moved.ok) return moved;
+      isMoved = true;
+    }
     if (file.sizeBytes > SMALL_BYTES) {
       await soundness.noteStored(layout, file, stamp);
       return ok(undefined);

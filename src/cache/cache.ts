@@ -124,8 +124,10 @@ export interface Cache {
    * Where they are few, nothing is read before it is asked for.
    */
   readAhead(): Promise<(path: string, stamp: Stamp) => void>;
-  /** Absolute directory in which this cache keeps what belongs to one checkout: state, compiled plan, logs. */
+  /** Absolute directory of this user alone in which is kept what belongs to one checkout: state, compiled plan, logs. */
   checkoutDirectory(root: string): string;
+  /** Absolute directory of this user alone for what survives failed attempts: downloads that did not end. */
+  attemptsDirectory(fingerprint: Fingerprint): string;
   /** Writes what was remembered. */
   close(): Promise<void>;
 }

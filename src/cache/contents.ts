@@ -1,11 +1,13 @@
 /** What a cache holds, for `bake cache`: every result with its sizes, and which blobs nobody names. What is damaged or of another shape is left out. */
 import type { Host, Stamp } from '../host/host.ts';
+import type { PrivateLayout } from '../incremental/private-place.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Content } from '../model/artifact.ts';
 import { type Digest, digestOfHex } from '../model/digest.ts';
 import { decodeResult } from './decode-result.ts';
 import { decodeEntry, type IndexEntry, LATEST_MS } from './index-entry.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { ownLayout } from './own-place.ts';
 import { resultKey } from './results.ts';
 import { type ListedSides, listSides } from './sides.ts';
 import { decodeTree } from './tree.ts';
@@ -35,6 +37,8 @@ export interface Contents {
   /** Blobs that hold results themselves, with the index keys that name them. */
   readonly records: ReadonlyMap<string, Digest>;
   readonly sides: readonly ListedSides[];
+  /** What this user alone keeps of the cache. */
+  readonly own: PrivateLayout | null;
 }
 
 /** Reads the whole index and the names of all blobs; touches nothing. Empty for a directory that is no cache. */
@@ -60,12 +64,14 @@ export async function readContents(host: Host, directory: string): Promise<Conte
   results.sort(
     (a, b) => b.storedAtMs - a.storedAtMs || (a.result.fingerprint < b.result.fingerprint ? -1 : 1),
   );
-  return { layout, results, blobs: listBlobs(host, layout), records, sides: listSides(host, layout) };
+  const own = ownLayout(host, directory);
+  const sides = own === null ? [] : listSides(host, own);
+  return { layout, own, results, blobs: listBlobs(host, layout), records, sides };
 }
 
 async function readResult(host: Host, path: string): Promise<ActionResult | null> {
   if (host.files.stamp(path)?.type !== 'file') return null;
-  const bytes = await host.files.readBytes(path);
+  const bytes = await host.files.readBytes(path, { noFollow: true });
   return bytes.ok ? decodeResult(bytes.value) : null;
 }
 
@@ -73,7 +79,8 @@ async function readResult(host: Host, path: string): Promise<ActionResult | null
 async function readIndex(host: Host, layout: Layout): Promise<readonly IndexEntry[]> {
   const entries: IndexEntry[] = [];
   for (const { path, type } of host.files.walk(layout.index).entries) {
-    const bucket = type === 'file' ? await host.files.readText(`${layout.index}/${path}`) : null;
+    const bucket =
+      type === 'file' ? await host.files.readText(`${layout.index}/${path}`, { noFollow: true }) : null;
     const entry = bucket?.ok ? decodeEntry(bucket.value, null) : null;
     if (entry !== null && layout.bucket(entry.key) === `${layout.index}/${path}`) entries.push(entry);
   }
@@ -112,7 +119,7 @@ async function addNeeds(host: Host, layout: Layout, content: Content, needs: Set
   if (content.type !== 'tree') return;
   const path = layout.blob(content.digest);
   if (host.files.stamp(path)?.type !== 'file') return;
-  const manifest = await host.files.readText(path);
+  const manifest = await host.files.readText(path, { noFollow: true });
   for (const entry of (manifest.ok ? decodeTree(manifest.value) : null) ?? [])
     if (entry.type === 'file') needs.add(entry.digest);
 }

@@ -7,13 +7,10 @@ import { fail, ok, type Result } from '../model/result.ts';
 const PREFIX = '.bake-';
 const SUFFIX = '.tmp';
 
-let names = 0;
-
 /** A free name in the same directory, which tells whose it is. */
 export function temporaryBeside(host: Host, path: string): string {
-  names += 1;
   const { pid, startedAt } = host.identity;
-  return `${dirname(path)}/${PREFIX}${pid}-${startedAt}-${names}${SUFFIX}`;
+  return `${dirname(path)}/${PREFIX}${pid}-${startedAt}-${host.files.randomName()}${SUFFIX}`;
 }
 
 /** Removes what a killed run left half-made in a directory. */

@@ -77,8 +77,7 @@ async function create(store: Store, text: string): Promise<SpareFile | null> {
     if (made.ok) return { ...made.value, path, text };
     const { errno } = made.failure;
     if (errno !== 'EEXIST' && (errno !== 'ENOENT' || isRemade)) return null;
-    if (errno === 'ENOENT')
-      for (const directory of [main.temporary, main.locks]) await store.makeDirectory(main, directory);
+    if (errno === 'ENOENT') await store.makeAgain(main);
     isRemade ||= errno === 'ENOENT';
   }
   return null;

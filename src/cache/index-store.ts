@@ -17,7 +17,7 @@ export async function findEntry(store: Store, key: string): Promise<IndexEntry |
     const path = layout.bucket(key);
     // Most misses are absent: a look costs a tenth of a read that throws.
     if (store.host.files.stamp(path) === null) continue;
-    const bucket = await store.host.files.readText(path);
+    const bucket = await store.host.files.readText(path, { noFollow: true });
     const entry = bucket.ok ? decodeEntry(bucket.value, key) : null;
     if (entry !== null) return entry;
   }

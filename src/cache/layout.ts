@@ -5,23 +5,20 @@ import { type Digest, hexOf } from '../model/digest.ts';
 /** Raised when a cache of before must not be read any more: an old one is then left alone, and a new one begun beside it. */
 const FORMAT = 'v1';
 
-/** Absolute paths in one cache directory. */
+/** Absolute paths of what is shared in one cache directory: what others wrote there is checked when it is read. */
 export interface Layout {
   /** The cache directory as the user named it. */
   readonly directory: string;
   /** Holds all that follows. */
   readonly root: string;
-  /** Files that are being made; renamed into place when whole. */
+  /** Files that are being made where the private directory is on another file system; renamed into place when whole. */
   readonly temporary: string;
-  readonly work: string;
+  /** One file for each running process, with the results that it rests on. */
+  readonly inUse: string;
   readonly locks: string;
   readonly quarantine: string;
-  readonly memo: string;
-  readonly checkouts: string;
-  /** A file for each pipeline, which tells the next run whether there is anything to do. */
-  readonly quick: string;
-  /** What hosts keep beside contents: a directory for each host, in it one for each content. */
-  readonly sides: string;
+  /** What earlier versions kept there, for everybody to change. It is left alone and never read. */
+  readonly old: readonly string[];
   /** Written whenever results are removed, so that a run with nothing to do notices by one look. */
   readonly removals: string;
   readonly index: string;
@@ -41,13 +38,10 @@ export function layoutOf(directory: string): Layout {
     directory,
     root,
     temporary: `${root}/tmp`,
-    work: `${root}/work`,
+    inUse: `${root}/work`,
     locks: `${root}/locks`,
     quarantine: `${root}/quarantine`,
-    memo: `${root}/memo`,
-    checkouts: `${root}/checkouts`,
-    quick: `${root}/quick`,
-    sides: `${root}/sides`,
+    old: ['memo', 'checkouts', 'quick', 'sides', 'partial'].map((name) => `${root}/${name}`),
     removals: `${root}/removals`,
     index,
     content,

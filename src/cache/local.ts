@@ -53,9 +53,9 @@ export async function openCache(
 }
 
 function cacheOf(store: Store, lockLimits: Partial<LockLimits> | undefined): Cache {
-  const { host, main } = store;
+  const { host, main, own } = store;
   // Inode numbers mean something on one host only.
-  const memo = openMemo(host, `${main.memo}/${hexOf(host.hashing.digestBytes(host.hostName)).slice(0, 16)}`);
+  const memo = openMemo(host, `${own.memo}/${hexOf(host.hashing.digestBytes(host.hostName)).slice(0, 16)}`);
   const soundness = soundnessOf(store, memo);
   const blobs = localBlobs(store, soundness);
   const ahead = aheadInto(memo, host);
@@ -160,14 +160,16 @@ function cacheOf(store: Store, lockLimits: Partial<LockLimits> | undefined): Cac
     checkoutDirectory(root) {
       const real = checkouts.get(root) ?? host.files.realPath(root) ?? root;
       checkouts.set(root, real);
-      return `${main.checkouts}/${hexOf(host.hashing.digestBytes(real)).slice(0, 16)}`;
+      return `${own.checkouts}/${hexOf(host.hashing.digestBytes(real)).slice(0, 16)}`;
     },
+
+    attemptsDirectory: (fingerprint) => `${own.partial}/${hexOf(fingerprint)}`,
 
     async close() {
       if (!store.lookOnly) {
         await soundness.close();
         // Losing the memo costs time only: a cache that cannot be written was told of elsewhere.
-        if ((await store.makeDirectory(main, main.memo)).ok) await memo.save();
+        if (await store.openOwn()) await memo.save();
       }
       await workspaces.close();
       await store.close();

@@ -57,7 +57,7 @@ export function openMemo(host: Host, file: string): Memo {
     return stamp && `${stamp.inode}:${stamp.sizeBytes}:${stamp.mtimeMs}`;
   };
   const load = async (mark: string | null): Promise<Kept> => {
-    const bytes = mark === null ? null : await host.files.readBytes(file);
+    const bytes = mark === null ? null : await host.files.readBytes(file, { noFollow: true });
     return keptIn(host, bytes?.ok ? bytes.value : null);
   };
 

@@ -4,11 +4,12 @@ import type { Digest } from '../model/digest.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import { ok, type Result } from '../model/result.ts';
 import { type Contents, type ListedResult, namedBlobs, readContents } from './contents.ts';
+import { inUse } from './in-use.ts';
 import { blobKey } from './index-store.ts';
-import { layoutOf } from './layout.ts';
+import { ownLayout } from './own-place.ts';
 import { latestKey, resultKey } from './results.ts';
 import { type ListedSides, listSides } from './sides.ts';
-import { inUse } from './workspaces.ts';
+import { temporaryPrefix } from './store.ts';
 
 interface Removal {
   readonly removed: readonly ListedResult[];
@@ -40,7 +41,7 @@ export async function removeResults(
   const spared = picked.filter(({ result }) => fingerprints.has(result.fingerprint));
   const removed = picked.filter(({ result }) => !fingerprints.has(result.fingerprint));
   if (removed.length > 0) {
-    const noted = await host.files.writeFile(layout.removals, `${host.clock.nowMs()}\n`);
+    const noted = await host.files.replaceFile(layout.removals, `${host.clock.nowMs()}\n`, { flush: false });
     if (!noted.ok) return noted;
   }
   for (const { result } of removed) {
@@ -87,7 +88,8 @@ export async function removeSides(
   host: Host,
   directory: string,
 ): Promise<Result<Pick<Removal, 'sides' | 'freedBytes'>, HostFailure>> {
-  const sides = listSides(host, layoutOf(directory));
+  const own = ownLayout(host, directory);
+  const sides = own === null ? [] : listSides(host, own);
   const removed = await removeAll(host, sides);
   return removed.ok ? ok({ sides: sides.length, freedBytes: removed.value }) : removed;
 }
@@ -111,7 +113,7 @@ async function removeBlob(
   inode: number,
 ): Promise<Result<void, HostFailure>> {
   const path = layout.blob(digest);
-  const aside = `${layout.temporary}/${host.identity.pid.toString(36)}-${host.identity.startedAt}-sweep`;
+  const aside = `${layout.temporary}/${temporaryPrefix(host.identity)}${host.files.randomName()}`;
   const moved = await host.files.rename(path, aside);
   if (!moved.ok) return moved;
   if (host.files.stamp(aside)?.inode !== inode) return host.files.rename(aside, path);
@@ -127,11 +129,11 @@ const TICK_MS = 50;
  * ticks of some milliseconds: without the wait, a blob stored just before would look like one stored since.
  */
 async function fileSystemTime(host: Host, { layout }: Contents): Promise<Result<number, HostFailure>> {
-  const mark = `${layout.temporary}/${host.identity.pid.toString(36)}-${host.identity.startedAt}-now`;
+  const mark = `${layout.temporary}/${temporaryPrefix(host.identity)}${host.files.randomName()}`;
   const giveUpMs = host.clock.monotonicMs() + TICK_MS;
   let firstMs: number | null = null;
   for (;;) {
-    const written = await host.files.writeFile(mark, '');
+    const written = await host.files.writeFile(mark, '', { over: true });
     if (!written.ok) return written;
     const nowMs = host.files.stamp(mark)?.ctimeMs ?? 0;
     firstMs ??= nowMs;

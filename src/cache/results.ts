@@ -66,11 +66,11 @@ export async function listResults(store: Store): Promise<readonly StoredResult[]
 /** The result that an index file names; null when it names something else, or nothing that can be read. */
 async function readStored(store: Store, indexFile: string): Promise<StoredResult | null> {
   const { files } = store.host;
-  const bucket = await files.readText(indexFile);
+  const bucket = await files.readText(indexFile, { noFollow: true });
   const entry = bucket.ok ? decodeEntry(bucket.value, null) : null;
   if (entry === null || !entry.key.startsWith(RESULT)) return null;
   const { path, stamp } = store.locate(entry.digest);
-  const bytes = stamp?.type === 'file' ? await files.readBytes(path) : null;
+  const bytes = stamp?.type === 'file' ? await files.readBytes(path, { noFollow: true }) : null;
   const result = bytes?.ok ? decodeResult(bytes.value) : null;
   return result !== null && resultKey(result.fingerprint) === entry.key ? { entry, result } : null;
 }

@@ -1,12 +1,13 @@
 /** Side files: what this host keeps beside a content to be quicker with it, such as a machine's memory. Never needed, never shared. */
 import type { Host, Stamp } from '../host/host.ts';
+import type { PrivateLayout } from '../incremental/private-place.ts';
 import { type Digest, digestOfHex, hexOf, isDigest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import type { SideStore } from './cache.ts';
 import type { Layout } from './layout.ts';
-import type { Store } from './store.ts';
+import { type Store, temporaryPrefix } from './store.ts';
 
 /** They may hold what a running machine had in its memory: keys, passwords. */
 const DIRECTORY_MODE = 0o700;
@@ -18,7 +19,8 @@ const MOST_KEPT = 24;
 export function localSides(store: Store): SideStore {
   const { host } = store;
   const { files } = host;
-  const placeIn = (layout: Layout, digest: Digest) => `${ownSides(host, layout)}/${hexOf(digest)}`;
+  const placeIn = (layout: Layout, digest: Digest) =>
+    `${ownSides(host, store.ownIn(layout))}/${hexOf(digest)}`;
 
   return {
     find(digest) {
@@ -36,11 +38,13 @@ export function localSides(store: Store): SideStore {
       const closed = await closeToOthers(host, directory);
       if (!closed.ok) return closed;
       return store.write(async (layout): Promise<Result<void, HostFailure>> => {
-        const made = await store.makeDirectory(layout, ownSides(host, layout));
+        const made = await files.makeDirectory(ownSides(host, store.ownIn(layout)));
         if (!made.ok) return made;
         const place = placeIn(layout, digest);
-        const before = await moveAside(store, layout, place);
-        const moved = before.ok ? await files.rename(directory, place) : before;
+        // A second time, after the first came to nothing afterwards: it is there already.
+        const isMoved = files.stamp(directory) === null && files.stamp(place) !== null;
+        const before = isMoved ? ok(undefined) : await moveAside(store, layout, place);
+        const moved = before.ok && !isMoved ? await files.rename(directory, place) : before;
         if (!moved.ok) return moved;
         await files.setModified(place, host.clock.nowMs());
         await dropOldest(store, layout);
@@ -56,8 +60,8 @@ export function localSides(store: Store): SideStore {
 }
 
 /** Whose name on another host is that of this one there gets nothing to see: a machine resumes only where it was saved. */
-function ownSides(host: Host, layout: Layout): string {
-  return `${layout.sides}/${hexOf(host.hashing.digestBytes(host.hostName)).slice(0, 16)}`;
+function ownSides(host: Host, { sides }: PrivateLayout): string {
+  return `${sides}/${hexOf(host.hashing.digestBytes(host.hostName)).slice(0, 16)}`;
 }
 
 async function closeToOthers(host: Host, directory: string): Promise<Result<void, Failure>> {
@@ -72,11 +76,15 @@ async function closeToOthers(host: Host, directory: string): Promise<Result<void
   return ok(undefined);
 }
 
+function ownTemporary(store: Store, layout: Layout): string {
+  return `${store.ownIn(layout).temporary}/${temporaryPrefix(store.host.identity)}${store.host.files.randomName()}`;
+}
+
 /** Moves first, so that nobody finds half of it, then removes. */
 async function moveAside(store: Store, layout: Layout, place: string): Promise<Result<void, HostFailure>> {
   const { files } = store.host;
   if (files.stamp(place) === null) return ok(undefined);
-  const aside = store.temporaryPath(layout);
+  const aside = ownTemporary(store, layout);
   const moved = await files.rename(place, aside);
   return moved.ok ? files.remove(aside) : moved;
 }
@@ -84,7 +92,7 @@ async function moveAside(store: Store, layout: Layout, place: string): Promise<R
 /** Those of others and what cannot be removed are left. */
 async function dropOldest(store: Store, layout: Layout): Promise<void> {
   const { files } = store.host;
-  const own = ownSides(store.host, layout);
+  const own = ownSides(store.host, store.ownIn(layout));
   const kept = files
     .list(own)
     .names.map((name) => ({ place: `${own}/${name}`, stamp: files.stamp(`${own}/${name}`) }));
@@ -100,12 +108,12 @@ export interface ListedSides {
   readonly allocatedBytes: number;
 }
 
-/** All side files in a cache. */
-export function listSides(host: Host, layout: Layout): readonly ListedSides[] {
+/** All side files that this user keeps beside a cache. */
+export function listSides(host: Host, { sides }: PrivateLayout): readonly ListedSides[] {
   const { files } = host;
-  return files.list(layout.sides).names.flatMap((owner) =>
-    files.list(`${layout.sides}/${owner}`).names.flatMap((name): ListedSides[] => {
-      const path = `${layout.sides}/${owner}/${name}`;
+  return files.list(sides).names.flatMap((owner) =>
+    files.list(`${sides}/${owner}`).names.flatMap((name): ListedSides[] => {
+      const path = `${sides}/${owner}/${name}`;
       const stamp = files.stamp(path);
       const digest = digestOfHex(name);
       if (stamp === null || !isDigest(digest)) return [];

@@ -95,7 +95,7 @@ export function soundnessOf(store: Store, memo: Memo): Soundness {
   const judgeShared = async (digest: Digest, path: string, stamp: Stamp): Promise<Verdict> => {
     if (stamp.type !== 'file' || stamp.sizeBytes > SMALL_BYTES)
       return (await isTrusted(digest, stamp)) ? 'right' : judge(digest, path);
-    const bytes = await host.files.readBytes(path);
+    const bytes = await host.files.readBytes(path, { noFollow: true });
     if (!bytes.ok) return 'unreadable';
     return host.hashing.digestBytes(bytes.value) === digest ? 'right' : 'wrong';
   };
@@ -139,7 +139,7 @@ export function soundnessOf(store: Store, memo: Memo): Soundness {
     async readSmall(digest) {
       const { path, stamp } = store.locate(digest);
       if (stamp === null) return null;
-      const bytes = stamp.type === 'file' ? await host.files.readBytes(path) : null;
+      const bytes = stamp.type === 'file' ? await host.files.readBytes(path, { noFollow: true }) : null;
       // What cannot be read may be read by others.
       if (bytes !== null && !bytes.ok) return null;
       if (bytes !== null && host.hashing.digestBytes(bytes.value) === digest) return bytes.value;

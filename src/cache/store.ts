@@ -1,11 +1,14 @@
 /** The directories that a cache reads and writes, and what happens when one cannot be written: the run goes on in a temporary one. */
 import type { Host, ProcessIdentity, Stamp } from '../host/host.ts';
+import type { PrivateLayout } from '../incremental/private-place.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import type { SpareFile } from './heartbeat.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { type OwnPlace, ownPlace } from './own-place.ts';
+import { removeStandIns, standInName } from './stand-ins.ts';
 
 /** https://bford.info/cachedir/ : backup programs leave such a directory out. */
 const CACHEDIR_TAG = `Signature: 8a477f597d28d172789f06886806bc55
@@ -19,21 +22,32 @@ export interface Store {
   readonly main: Layout;
   /** Where to look, in this order: the temporary one once something could not be written (it may hold anew what is damaged in the main one), and the main one. */
   layouts(): readonly Layout[];
+  /** What is this user's alone, whichever of the two is written to. */
+  readonly own: PrivateLayout;
+  /** The part of a layout that is this user's alone. */
+  ownIn(layout: Layout): PrivateLayout;
   /** Where a digest's file lies, or would lie. */
   locate(digest: Digest): { readonly path: string; readonly stamp: Stamp | null };
   /**
    * Runs `work` on the layout that is written to, its directories made before. When the main one refuses, that is said
-   * once, and `work` runs again on a temporary one; `cache-unusable` when that refuses too.
+   * once, and `work` runs again on a temporary one; `cache-unusable` when that refuses too. So `work` may find half of it
+   * done, in this layout or in another.
    */
   write<T>(work: (layout: Layout) => Promise<Result<T, HostFailure>>): Promise<Result<T, Failure>>;
+  /** The directories of a layout that somebody removed while it was in use. */
+  makeAgain(layout: Layout): Promise<Result<void, HostFailure>>;
   /** A directory with the modes of the cache. */
   makeDirectory(layout: Layout, path: string): Promise<Result<void, HostFailure>>;
+  /** Makes `own`, for what is learnt where nothing has been stored; whether it is there. */
+  openOwn(): Promise<boolean>;
   /** Whether nothing may be written, not even what was learnt: for commands that only look. */
   readonly lookOnly: boolean;
   /** Said once per cause. */
   warn(warning: Failure): void;
-  /** A path under the layout's temporary directory that nobody else uses. */
+  /** A path on the file system of the layout that nobody else uses, nor can foretell. */
   temporaryPath(layout: Layout): string;
+  /** For files that are nothing but temporary, on whatever file system. */
+  readonly temporaryDirectory: string;
   /** Files of ours under temporary names that have a text and no other use now. */
   readonly spareFiles: SpareFile[];
   /** Removes the temporary layout and spare files. */
@@ -47,37 +61,48 @@ interface StoreOptions {
   readonly temporaryDirectory: string;
 }
 
+/** A layout whose directories are there. */
+interface Prepared {
+  /** Of what is shared; null where the umask decides. */
+  readonly mode: number | null;
+}
+
 /** The store in a cache directory; nothing is touched until the first write. */
 export function openStore(host: Host, directory: string, options: StoreOptions): Store {
+  const { files } = host;
   const main = layoutOf(directory);
-  const prepared = new Map<Layout, number | null>();
+  const own = ownPlace(host, directory, options);
+  const ownOf = new Map<Layout, OwnPlace>([[main, own]]);
+  const prepared = new Map<Layout, Prepared>();
   const said = new Set<string>();
   let standIn: Layout | null = null;
-  let temporaryNames = 0;
+  let makingStandIn: Promise<Result<Layout, Failure>> | null = null;
 
-  /** Makes the directories once; the mode is null where the umask decides. */
-  const prepare = async (layout: Layout): Promise<Result<void, HostFailure>> => {
-    if (prepared.has(layout)) return ok(undefined);
-    const mode = sharedMode(host.files.stampTarget(layout.directory));
-    for (const path of [
-      layout.root,
-      layout.temporary,
-      layout.content,
-      layout.index,
-      layout.locks,
-      layout.work,
-      layout.checkouts,
-      layout.quick,
-    ]) {
-      const made = await host.files.makeDirectory(path, mode ?? undefined);
+  const makeOwn = async (
+    place: OwnPlace,
+    mode: number | null,
+    old: readonly string[],
+  ): Promise<Result<void, HostFailure>> => {
+    const owned = place.make(mode, old);
+    if (!owned.ok) return owned;
+    for (const warning of owned.value) store.warn(warning);
+    for (const path of [place.layout.temporary, place.layout.work, place.layout.memo]) {
+      const made = await files.makeDirectory(path);
       if (!made.ok) return made;
     }
-    const tag = `${layout.directory}/CACHEDIR.TAG`;
-    if (host.files.stamp(tag) === null) {
-      const tagged = await host.files.writeFile(tag, CACHEDIR_TAG);
-      if (!tagged.ok) return tagged;
-    }
-    prepared.set(layout, mode);
+    return ok(undefined);
+  };
+
+  const prepare = async (layout: Layout): Promise<Result<void, HostFailure>> => {
+    if (prepared.has(layout)) return ok(undefined);
+    const isNew = files.stamp(layout.root) === null;
+    const mode = sharedMode(files.stampTarget(layout.directory));
+    const made = await makeShared(host, layout, mode);
+    if (!made.ok) return made;
+    const place = ownOf.get(layout) as OwnPlace;
+    const owned = await makeOwn(place, mode, isNew ? [] : layout.old);
+    if (!owned.ok) return owned;
+    prepared.set(layout, { mode });
     return ok(undefined);
   };
 
@@ -86,20 +111,50 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
     work: (layout: Layout) => Promise<Result<T, HostFailure>>,
   ): Promise<Result<T, HostFailure>> => {
     const ready = await prepare(layout);
-    return ready.ok ? work(layout) : ready;
+    if (!ready.ok) return ready;
+    const result = await work(layout);
+    if (result.ok || !isGone(result.failure) || isWhole(layout)) return result;
+    // Somebody removed the cache while it was in use: it is made again, and what is to be written now can be.
+    const again = await store.makeAgain(layout);
+    return again.ok ? work(layout) : again;
+  };
+
+  const isWhole = (layout: Layout): boolean => {
+    const { temporary, work } = store.ownIn(layout);
+    return [layout.temporary, layout.inUse, layout.locks, temporary, work].every(
+      (path) => files.stamp(path) !== null,
+    );
+  };
+
+  /** Whether the cache itself refused; a file of a workspace that cannot be read says nothing about the cache. */
+  const isTroubleOf = (layout: Layout, failure: HostFailure): boolean =>
+    failure.action !== 'read' &&
+    [layout.directory, store.ownIn(layout).root].some((place) => failure.path.startsWith(place));
+
+  const makeStandIn = async (): Promise<Result<Layout, Failure>> => {
+    await removeStandIns(host, options.temporaryDirectory);
+    const made = await files.makeTemporaryDirectory(options.temporaryDirectory, standInName(host.identity));
+    if (!made.ok) return fail({ code: 'cache-unusable', directory, problem: told(made.failure) });
+    const layout = layoutOf(made.value);
+    ownOf.set(layout, ownPlace(host, made.value, options));
+    standIn = layout;
+    return ok(layout);
   };
 
   const store: Store = {
     host,
     main,
+    own: own.layout,
     lookOnly: options.lookOnly,
+    temporaryDirectory: options.temporaryDirectory,
     layouts: () => (standIn === null ? [main] : [standIn, main]),
+    ownIn: (layout) => (ownOf.get(layout) as OwnPlace).layout,
     locate(digest) {
       const anew = standIn?.blob(digest);
-      const anewStamp = anew === undefined ? null : host.files.stamp(anew);
+      const anewStamp = anew === undefined ? null : files.stamp(anew);
       if (anew !== undefined && anewStamp !== null) return { path: anew, stamp: anewStamp };
       const path = main.blob(digest);
-      return { path, stamp: host.files.stamp(path) };
+      return { path, stamp: files.stamp(path) };
     },
     async write(work) {
       if (standIn === null) {
@@ -107,15 +162,26 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
         if (result.ok || !isTroubleOf(main, result.failure)) return result;
         const { path, errno } = result.failure;
         store.warn({ code: 'cache-not-writable', directory, path, errno });
-        const made = await host.files.makeTemporaryDirectory(options.temporaryDirectory, 'bake-cache-');
-        if (!made.ok) return fail({ code: 'cache-unusable', directory, problem: told(made.failure) });
-        standIn ??= layoutOf(made.value);
       }
-      const result = await attempt(standIn, work);
-      if (result.ok || !isTroubleOf(standIn, result.failure)) return result;
-      return fail({ code: 'cache-unusable', directory: standIn.directory, problem: told(result.failure) });
+      // One for all that fail at the same time.
+      makingStandIn ??= makeStandIn();
+      const other = await makingStandIn;
+      if (!other.ok) return other;
+      const result = await attempt(other.value, work);
+      if (result.ok || !isTroubleOf(other.value, result.failure)) return result;
+      return fail({
+        code: 'cache-unusable',
+        directory: other.value.directory,
+        problem: told(result.failure),
+      });
     },
-    makeDirectory: (layout, path) => host.files.makeDirectory(path, prepared.get(layout) ?? undefined),
+    openOwn: async () =>
+      prepared.has(main) || (await makeOwn(own, sharedMode(files.stampTarget(directory)), main.old)).ok,
+    makeAgain(layout) {
+      prepared.delete(layout);
+      return prepare(layout);
+    },
+    makeDirectory: (layout, path) => files.makeDirectory(path, prepared.get(layout)?.mode ?? undefined),
     warn(warning) {
       const cause = JSON.stringify(
         warning.code === 'cache-not-writable' ? [warning.code, warning.errno] : warning,
@@ -125,18 +191,43 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
       options.onWarning(warning);
     },
     temporaryPath(layout) {
-      temporaryNames += 1;
-      return `${layout.temporary}/${temporaryPrefix(host.identity)}${temporaryNames.toString(36)}`;
+      const { temporary } = ownOf.get(layout)?.isInside === true ? store.ownIn(layout) : layout;
+      return `${temporary}/${temporaryPrefix(host.identity)}${files.randomName()}`;
     },
     spareFiles: [],
     async close() {
-      for (const { path } of store.spareFiles.splice(0)) await host.files.remove(path);
-      if (standIn !== null) await host.files.remove(standIn.directory);
-      standIn = null;
+      for (const { path } of store.spareFiles.splice(0)) await files.remove(path);
+      if (makingStandIn !== null) await makingStandIn;
+      if (standIn !== null) await files.remove(standIn.directory);
+      [standIn, makingStandIn] = [null, null];
     },
   };
   return store;
 }
+
+/** Makes the shared directories of a layout, with the tag that keeps it out of backups. */
+async function makeShared(
+  host: Host,
+  layout: Layout,
+  mode: number | null,
+): Promise<Result<void, HostFailure>> {
+  const { files } = host;
+  for (const path of [layout.root, layout.temporary, layout.content, layout.index, layout.inUse]) {
+    // Nobody can put another one in the place of a directory in a sticky one.
+    const made = await files.makeDirectory(path, mode === null ? undefined : mode | STICKY);
+    if (!made.ok) return made;
+  }
+  // Whoever takes over from a dead builder removes what was that one's.
+  const locks = await files.makeDirectory(layout.locks, mode ?? undefined);
+  if (!locks.ok) return locks;
+  const tag = `${layout.directory}/CACHEDIR.TAG`;
+  if (files.stamp(tag) !== null) return ok(undefined);
+  const tagged = await files.writeFile(tag, CACHEDIR_TAG);
+  // Another process may have been quicker.
+  return tagged.ok || tagged.failure.errno === 'EEXIST' ? ok(undefined) : tagged;
+}
+
+const STICKY = 0o1000;
 
 /** Whoever may write the cache directory may write all in it; set-group-id keeps what is made in its group. Null: not shared. */
 function sharedMode(directory: Stamp | null): number | null {
@@ -144,11 +235,8 @@ function sharedMode(directory: Stamp | null): number | null {
   return writers === 0 ? null : 0o2755 | writers;
 }
 
-/** Whether the cache itself refused; a file of a workspace that cannot be read says nothing about the cache. */
-function isTroubleOf(layout: Layout, failure: HostFailure): boolean {
-  return (
-    failure.code === 'file-trouble' && failure.action !== 'read' && failure.path.startsWith(layout.directory)
-  );
+function isGone(failure: HostFailure): boolean {
+  return failure.errno === 'ENOENT';
 }
 
 function told(failure: HostFailure): string {

@@ -37,7 +37,9 @@ interface CacheUsage {
 
 /** Adds up; looks at every file once. */
 export function usageOf(host: Host, contents: Contents): CacheUsage {
-  const { layout, results } = contents;
+  const { layout, results, own } = contents;
+  const sizeOfAll = (directories: readonly (string | undefined)[]): number =>
+    directories.reduce((sum, one) => sum + (one === undefined ? 0 : allocatedBelow(host, one)), 0);
   const named = namedBlobs(contents);
   const uses = new Map<Digest, number>();
   for (const { needs } of results) for (const digest of needs) uses.set(digest, (uses.get(digest) ?? 0) + 1);
@@ -49,15 +51,26 @@ export function usageOf(host: Host, contents: Contents): CacheUsage {
     };
   };
   const blobs = amount(() => true);
-  const workspacesBytes = allocatedBelow(host, layout.work) + allocatedBelow(host, layout.temporary);
+  const workspacesBytes = sizeOfAll([
+    layout.inUse,
+    layout.temporary,
+    own?.work,
+    own?.temporary,
+    own?.partial,
+  ]);
   const checkpoints = {
     count: contents.sides.length,
     allocatedBytes: contents.sides.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0),
   };
   const quarantineBytes = allocatedBelow(host, layout.quarantine);
-  const otherBytes = [layout.index, layout.memo, layout.checkouts, layout.quick, layout.locks]
-    .map((directory) => allocatedBelow(host, directory))
-    .reduce((sum, bytes) => sum + bytes, 0);
+  const otherBytes = sizeOfAll([
+    layout.index,
+    layout.locks,
+    ...layout.old,
+    own?.memo,
+    own?.checkouts,
+    own?.quick,
+  ]);
   return {
     totalBytes:
       blobs.allocatedBytes + checkpoints.allocatedBytes + workspacesBytes + quarantineBytes + otherBytes,

@@ -1,23 +1,25 @@
 /** Where bake keeps what it remembers of a checkout, found without parsing the pipeline; and what all of that rests on besides files. */
 import { basename, dirname, resolve } from 'node:path';
-import { layoutOf } from '../cache/layout.ts';
 import { readNow } from '../host/read-now.ts';
 import { sha256Hex } from '../host/sha256.ts';
 import { realPath, stamp } from '../host/stamp.ts';
+import { privatePlace } from '../incremental/private-place.ts';
 import { cacheDirectoryOf } from './cache-dir.ts';
 import type { Invocation } from './command.ts';
 import { pipelineArguments } from './load-plan.ts';
 
 export interface CheckoutPlace {
   readonly cacheDir: string;
-  /** Holds all that the cache keeps of the checkout. */
+  /** Of this user alone, above all that follows. */
+  readonly root: string;
+  /** Holds all that is kept of the checkout. */
   readonly directory: string;
   /** Holds the answer of the last run, for the quick check. */
   readonly quickFile: string;
   readonly compiledPlan: string;
 }
 
-/** The place of the pipeline that a command line names; null when its directory does not exist. */
+/** The place of the pipeline that a command line names; null when its directory does not exist, or nothing can be kept for this user alone. */
 export function checkoutPlace(
   invocation: Pick<Invocation, 'positionals' | 'flags' | 'cwd' | 'env'>,
 ): CheckoutPlace | null {
@@ -27,9 +29,12 @@ export function checkoutPlace(
   if (root === null) return null;
   const cacheDir = cacheDirectoryOf(invocation, dirname(pipeline), () => namedCache(readNow(pipeline)));
   const name = basename(file);
-  const layout = layoutOf(cacheDir);
+  const place = privatePlace(cacheDir, invocation.env, false);
+  if (place === null) return null;
+  const { layout } = place;
   return {
     cacheDir,
+    root: layout.root,
     get directory() {
       return `${layout.checkouts}/${sha256Hex(root).slice(0, 16)}`;
     },

@@ -1,5 +1,6 @@
 /** The compiled plan: what planning made of a pipeline, kept under the digest of all that it read, so that YAML is parsed once. */
 import type { Host } from '../host/host.ts';
+import { readSealed, writeSealed } from '../incremental/sealed.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
@@ -26,9 +27,8 @@ export async function loadCompiledPlan(
   const input = await readPlanInput(host, invocation);
   if (!input.ok) return input;
   const { targets } = pipelineArguments(invocation.positionals);
-  const file = checkoutPlace(invocation)?.compiledPlan ?? null;
   const key = keyOf(host, invocation, input.value);
-  const kept = file === null ? null : await readKept(host, file, key);
+  const kept = await readKept(host, checkoutPlace(invocation)?.compiledPlan ?? null, key);
   if (kept !== null) return ok({ plan: kept, targets, key, keep: () => Promise.resolve() });
   const { planPipeline } = await import('../pipeline/plan.ts');
   const planned = planPipeline(input.value.source, input.value.settings);
@@ -38,9 +38,11 @@ export async function loadCompiledPlan(
     targets,
     key,
     async keep() {
-      // Trouble costs the next command the time to plan again.
-      if (file === null) return;
-      await host.files.replaceFile(file, `${key}\n${JSON.stringify(planned.value)}`, { flush: false });
+      // Asked again: the private place may have been made, or put right, since.
+      const place = checkoutPlace(invocation);
+      if (place === null) return;
+      const { root, compiledPlan } = place;
+      await writeSealed(host.files, { root, path: compiledPlan, key, body: JSON.stringify(planned.value) });
     },
   });
 }
@@ -60,13 +62,8 @@ function keyOf(host: Host, { env }: Invocation, { source, settings }: PlanInput)
   );
 }
 
-async function readKept(host: Host, file: string, key: string): Promise<Plan | null> {
-  if (host.files.stamp(file) === null) return null;
-  const text = await host.files.readText(file);
-  if (!text.ok || !text.value.startsWith(`${key}\n`)) return null;
-  try {
-    return JSON.parse(text.value.slice(key.length + 1)) as Plan;
-  } catch {
-    return null;
-  }
+/** Nobody but this user can have written it, and no damage gets past its seal: it is a plan of the same program. */
+async function readKept(host: Host, file: string | null, key: string): Promise<Plan | null> {
+  const body = file === null ? null : await readSealed(host.files, file, key);
+  return body === null ? null : (JSON.parse(body) as Plan);
 }

@@ -2,8 +2,8 @@
 
 import { lastResult } from '../engine/last-result.ts';
 import type { Session } from '../engine/session.ts';
-import { logFileOf } from '../engine/state.ts';
 import type { Host } from '../host/host.ts';
+import { logFileOf } from '../incremental/state.ts';
 import type { Failure } from '../model/failure.ts';
 import type { PlannedAction } from '../model/plan.ts';
 import { fail, ok, type Result } from '../model/result.ts';

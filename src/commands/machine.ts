@@ -1,8 +1,9 @@
 /** `bake machine ls|ssh|stop`: the machines that were kept after a failure. */
-import { keptMachinesDirectory } from '../engine/state.ts';
+
 import type { Host } from '../host/host.ts';
 import { realHost } from '../host/real.ts';
-import { endKept, type KeptMachine, keptMachines } from '../machine/kept.ts';
+import { keptMachinesDirectory } from '../incremental/state.ts';
+import { endKept, type KeptMachine, keptMachines, keptSshWords } from '../machine/kept.ts';
 import type { Failure } from '../model/failure.ts';
 import { formatDuration } from '../report/format.ts';
 import { jsonText } from '../report/printable.ts';
@@ -47,15 +48,15 @@ function unknownVerb(verb: string | undefined): Failure {
   return { code: 'unexpected-argument', argument: verb, command: 'machine' };
 }
 
-async function ls({ host, invocation, running }: Here): Promise<number> {
+async function ls({ host, invocation, directory, running }: Here): Promise<number> {
   if (invocation.flags['json'] === true) {
-    const machines = running.map(({ id, action, process, keptAtMs, ssh: words, vnc }) => ({
-      id,
-      stage: action,
-      pid: process.pid,
-      keptAt: new Date(keptAtMs).toISOString(),
-      ssh: words,
-      vnc,
+    const machines = running.map((kept) => ({
+      id: kept.id,
+      stage: kept.action,
+      pid: kept.process.pid,
+      keptAt: new Date(kept.keptAtMs).toISOString(),
+      ssh: keptSshWords(directory, kept),
+      vnc: kept.vnc,
     }));
     invocation.write(`${jsonText({ schemaVersion: 1, machines }, 2)}\n`);
     return 0;
@@ -75,7 +76,7 @@ async function ls({ host, invocation, running }: Here): Promise<number> {
   return 0;
 }
 
-async function ssh({ host, invocation, running, names }: Here): Promise<number> {
+async function ssh({ host, invocation, directory, running, names }: Here): Promise<number> {
   const [wanted = null, another] = names;
   if (another !== undefined) {
     const failure = { code: 'unexpected-argument', argument: another, command: 'machine ssh' } as const;
@@ -83,7 +84,7 @@ async function ssh({ host, invocation, running, names }: Here): Promise<number> 
   }
   const kept = running.findLast((one) => wanted === null || isCalled(one, wanted));
   if (kept === undefined) return printFailures(invocation, [notThere(wanted, running)]);
-  const [program, ...words] = kept.ssh ?? [];
+  const [program, ...words] = keptSshWords(directory, kept) ?? [];
   if (program === undefined) {
     const failure = { code: 'kept-machine-without-login', id: kept.id, vnc: kept.vnc } as const;
     return printFailures(invocation, [failure]);

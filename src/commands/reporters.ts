@@ -109,7 +109,7 @@ async function save(invocation: Invocation, host: Host, file: string, text: stri
 }
 
 async function append(invocation: Invocation, host: Host, file: string, text: string): Promise<void> {
-  complain(invocation, await host.files.appendFile(resolve(invocation.cwd, file), text));
+  complain(invocation, await host.files.appendFile(resolve(invocation.cwd, file), text, { follow: true }));
 }
 
 /** A report that cannot be written fails no build: it is said. */

@@ -1,9 +1,9 @@
 /** The quick way of `bake run`: when nothing that the last run looked at has changed, says so, and loads nothing else. */
 import { dirname } from 'node:path';
 import type { Built } from '../engine/build.ts';
-import { quickCheck, quickFile } from '../engine/quick.ts';
 import { readBytesNow } from '../host/read-now.ts';
 import { rawStamp } from '../host/stamp.ts';
+import { quickCheck, quickFile } from '../incremental/quick.ts';
 import { isStat, isStatAt, numbersOf } from '../model/stat-record.ts';
 import { printable } from '../report/printable.ts';
 import { nothingToDoLines } from '../report/summary.ts';
@@ -89,8 +89,9 @@ export async function rememberQuick(
     return isStatAt(numbersOf(then), 0, now.size, now.mtimeMs, now.ctimeMs, now.ino);
   });
   if (!isStill || readBytesNow(where.quickFile)?.equals(bytes)) return;
+  if (host.files.stamp(where.root)?.type !== 'directory') return;
   await host.files.makeDirectory(dirname(where.quickFile));
-  await host.files.replaceFile(where.quickFile, bytes, { flush: false });
+  await host.files.replaceFile(where.quickFile, bytes, { flush: false, mode: 0o600 });
 }
 
 /** Where the process is: the kernel finds what lies there sooner by a short path. Null when `-C` makes it another place than it seems. */

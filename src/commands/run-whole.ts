@@ -4,7 +4,7 @@ import type { Built } from '../engine/build.ts';
 import { buildActions } from '../engine/build.ts';
 import type { Prepared } from '../engine/prepare.ts';
 import { type Known, knownActions, rememberRun } from '../engine/remembered.ts';
-import { keptMachinesDirectory, writeState } from '../engine/state.ts';
+import { keptMachinesDirectory, writeState } from '../incremental/state.ts';
 import type { Event, FinishedAction } from '../model/event.ts';
 import type { Failure } from '../model/failure.ts';
 import type { PlannedAction } from '../model/plan.ts';

@@ -1,5 +1,6 @@
 /** Builds the actions of a plan: p-graph over them, each settled when all before it ended well. */
 import { PGraph, PGraphError } from 'p-graph';
+import type { ActionState, CheckoutState } from '../incremental/state.ts';
 import type { FinishedAction } from '../model/event.ts';
 import type { Failure } from '../model/failure.ts';
 import type { PlannedAction } from '../model/plan.ts';
@@ -12,7 +13,6 @@ import type { Session } from './session.ts';
 import { Settler } from './settle.ts';
 import type { Settled } from './settled.ts';
 import { isGood, notBegun } from './settled.ts';
-import type { ActionState, CheckoutState } from './state.ts';
 
 export interface BuildOptions {
   readonly jobs: number;

@@ -1,5 +1,6 @@
 /** The door through which a running stage sees the world, made for one attempt of one action. */
 import type { ProcessEnd, Stray } from '../host/host.ts';
+import { keptMachinesDirectory } from '../incremental/state.ts';
 import type { Manifest } from '../model/action.ts';
 import type { Artifact, TreeContent } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
@@ -20,7 +21,6 @@ import { refKey, renderTemplate } from './options.ts';
 import { ownSides } from './own-sides.ts';
 import type { Session } from './session.ts';
 import type { Places } from './staging.ts';
-import { keptMachinesDirectory } from './state.ts';
 import { packageOf } from './tool-packages.ts';
 import { undeclaredFiles } from './undeclared.ts';
 

@@ -1,11 +1,11 @@
 /** The outputs that a user finds in the checkout: whether they are as they should be, and putting them there. */
 import type { Stamp } from '../host/host.ts';
+import type { ActionState, PlacedFile, PlacedOutput } from '../incremental/state.ts';
 import type { Artifact, FileContent, TreeEntry } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
 import { isStat, numbersOf } from '../model/stat-record.ts';
 import type { Session } from './session.ts';
-import type { ActionState, PlacedFile, PlacedOutput } from './state.ts';
 
 const EXECUTABLE = 0o100;
 

@@ -1,27 +1,16 @@
 /** What a checkout knows of its actions from before: those of which nothing has changed need not be prepared, pinned or looked up. */
 import type { Stamp } from '../host/host.ts';
+import type { ActionState, CheckoutState, Look } from '../incremental/state.ts';
 import { hexOf } from '../model/digest.ts';
 import { canonicalJson, type JsonValue } from '../model/json.ts';
 import type { PlannedAction } from '../model/plan.ts';
-import { isRacy, isStat, numbersOf, type StatNumbers } from '../model/stat-record.ts';
+import { isRacy, isStat, numbersOf } from '../model/stat-record.ts';
 import { MOST_LOOKS } from './looks.ts';
 import { isAsPlaced } from './placement.ts';
 import type { Prepared } from './prepare.ts';
 import type { Session } from './session.ts';
 import type { Settled } from './settled.ts';
 import { isGood, notBegun } from './settled.ts';
-import type { ActionState, CheckoutState } from './state.ts';
-
-/** A path that was looked at and its StatRecord, or nothing where nothing was. */
-export type Look = readonly [path: string, ...stat: StatNumbers] | readonly [path: string];
-
-/** What all actions rest on. */
-export interface Ground {
-  /** Everything besides files: versions of bake and Node, variables, `PATH`. */
-  readonly key: string;
-  /** Tools, `bake.lock`, the pipeline's files, and the file that notes removals from the cache. */
-  readonly looks: readonly Look[];
-}
 
 /** Of a digest that is held against one other only. */
 const MADE_DIGITS = 24;

@@ -1,6 +1,7 @@
 /** What all parts of the engine share while one command runs. */
 import type { Cache } from '../cache/cache.ts';
 import type { Host } from '../host/host.ts';
+import type { CheckoutState } from '../incremental/state.ts';
 import type { Content } from '../model/artifact.ts';
 import type { Event } from '../model/event.ts';
 import type { Failure } from '../model/failure.ts';
@@ -9,7 +10,6 @@ import type { Result } from '../model/result.ts';
 import type { StageRunner } from '../stages/kind.ts';
 import type { Shelf } from './live-shelf.ts';
 import type { Looks } from './looks.ts';
-import type { CheckoutState } from './state.ts';
 
 /** Makes one plain file out of content made of layers; a link between `root` and `to` that leads out of it is refused. */
 export type Flatten = (

@@ -1,4 +1,5 @@
 /** Brings one action to its outcome: fresh, restored or built; and upstream results back that turn out to be lost. */
+import { logFileOf } from '../incremental/state.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Artifact } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
@@ -17,7 +18,6 @@ import type { Settled } from './settled.ts';
 import { isGood, notBegun } from './settled.ts';
 import type { HandedOn, Produced } from './stage-run.ts';
 import { forgetAttempts, runStage } from './stage-run.ts';
-import { logFileOf } from './state.ts';
 
 export interface SettlerOptions {
   /** All that are to be settled. */

@@ -1,10 +1,11 @@
 /** How an action ended in a run, with all that dependents, state and reports need to know of it. */
+
+import type { PlacedOutput } from '../incremental/state.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { PlannedAction } from '../model/plan.ts';
 import type { Pinned } from './fingerprint.ts';
-import type { PlacedOutput } from './state.ts';
 
 export interface Settled {
   readonly action: PlannedAction;

@@ -1,4 +1,6 @@
 /** Runs one action in a workspace of its own, as often as its retries allow, and takes what it left into the cache. */
+
+import { evidenceDirectory, logFileOf } from '../incremental/state.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Artifact, Content } from '../model/artifact.ts';
 import type { Digest } from '../model/digest.ts';
@@ -21,7 +23,6 @@ import type { Prepared } from './prepare.ts';
 import type { Session } from './session.ts';
 import type { Places } from './staging.ts';
 import { dateDirectories, makePlaces, OWN_DIRECTORIES, stageArtifacts, stageFiles } from './staging.ts';
-import { evidenceDirectory, logFileOf } from './state.ts';
 
 const FINAL: readonly Failure['code'][] = [
   'secret-missing',
@@ -310,7 +311,7 @@ async function makeAside(session: Session, { prepared, pinned }: Runnable, place
 
 /** Where a download survives a failed attempt: one directory for each fingerprint. */
 function persistentDirectory(session: Session, { fingerprint }: Pinned): string {
-  return `${session.cache.directory}/v1/partial/${fingerprint.slice('sha256:'.length)}`;
+  return session.cache.attemptsDirectory(fingerprint);
 }
 
 /** Removes what survived failed attempts and what would explain them, once there is a result. */

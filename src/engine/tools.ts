@@ -1,12 +1,10 @@
 /** Versions of tools: each is started once to ask, and not again as long as its binary is the same file. */
 import type { Host } from '../host/host.ts';
+import type { ToolMemo } from '../incremental/state.ts';
 import type { PlannedTool } from '../model/plan.ts';
-import { isRacy, isStat, numbersOf, STAT_NUMBERS, type StatNumbers } from '../model/stat-record.ts';
+import { isRacy, isStat, numbersOf, STAT_NUMBERS } from '../model/stat-record.ts';
 import { toolPath } from './environment.ts';
 import type { Looks } from './looks.ts';
-
-/** A remembered answer: the StatRecord of the binary, then what it said. */
-export type ToolMemo = { [binary: string]: readonly [...stat: StatNumbers, version: string] };
 
 const PATIENCE_MS = 20_000;
 

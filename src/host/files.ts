@@ -1,29 +1,35 @@
 /** The real file system. Small things are done synchronously: Node's promises cost more than the calls themselves. */
 import {
-  appendFileSync,
   chmodSync,
   linkSync,
   lutimesSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmdirSync,
   symlinkSync,
   unlinkSync,
-  writeFileSync,
 } from 'node:fs';
 import { open, rm, rmdir, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { readThrough, replaceWhole, writeThrough } from './bytes.ts';
+import {
+  appendWhole,
+  createOpen,
+  randomName,
+  readThrough,
+  replaceWhole,
+  writeThrough,
+  writeWhole,
+} from './bytes.ts';
 import { cloneWhole, copyWhole } from './copy.ts';
 import { attempt, attemptAsync, errnoOf } from './errno.ts';
 import type { Files } from './host.ts';
+import { isOwn, makePrivate } from './private-directory.ts';
+import { readRegular } from './read-regular.ts';
 import { copyForStage } from './stage-copy.ts';
 import { list, readLink, realPath, stamp, stampTarget, walk } from './stamp.ts';
 import { survey } from './survey.ts';
-import { userUmask } from './umask.ts';
 
 export const realFiles: Files = {
   stamp,
@@ -32,22 +38,21 @@ export const realFiles: Files = {
   walk,
   survey,
   realPath,
-  readText: async (path) => attempt('read', path, () => readFileSync(path, 'utf8')),
-  readBytes: async (path) => attempt('read', path, () => readFileSync(path)),
+  readText: async (path, limits) => attempt('read', path, () => readRegular(path, limits).toString('utf8')),
+  readBytes: async (path, limits) => attempt('read', path, () => readRegular(path, limits)),
   readLink,
   makeDirectory: async (path, mode) => attempt('create the directory', path, () => makeDirectory(path, mode)),
+  makePrivate: (chain, shared) =>
+    attempt('create the directory', chain.at(-1) ?? '', () => makePrivate(chain, shared)),
+  isOwn,
+  randomName,
   makeTemporaryDirectory: async (parent, prefix) =>
     attempt('create a directory in', parent, () => mkdtempSync(`${parent}/${prefix}`)),
-  writeFile: async (path, data, options) =>
-    attempt('write', path, () => {
-      const asked = options?.mode ?? 0o666;
-      const mode = options?.lessUmask === true ? asked & ~userUmask() : asked;
-      writeFileSync(path, data, { mode });
-      if (options?.mode !== undefined && options.lessUmask !== true) chmodSync(path, options.mode);
-    }),
+  writeFile: async (path, data, options) => attempt('write', path, () => writeWhole(path, data, options)),
+  createOpen: async (path, mode) => attempt('write', path, () => createOpen(path, mode)),
   replaceFile: async (path, data, options) =>
     attempt('write', path, () => replaceWhole(path, data, options?.mode ?? null, options?.flush ?? true)),
-  appendFile: async (path, data) => attempt('write', path, () => appendFileSync(path, data)),
+  appendFile: async (path, data, options) => attempt('write', path, () => appendWhole(path, data, options)),
   overwrite: (path, patches) =>
     attemptAsync('write', path, async () => {
       const file = await open(path, 'r+');
@@ -87,7 +92,7 @@ export const realFiles: Files = {
       return null;
     }
   },
-  withReader: (path, use) => attemptAsync('read', path, () => readThrough(path, use)),
+  withReader: (path, use, limits) => attemptAsync('read', path, () => readThrough(path, use, limits)),
   withWriter: (path, use) => attemptAsync('write', path, () => writeThrough(path, use)),
 };
 

@@ -3,8 +3,11 @@ import type { ByteSink, ByteSource } from '../model/bytes.ts';
 import type { Digest } from '../model/digest.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import type { Result } from '../model/result.ts';
+import type { AppendOptions, WriteOptions } from './bytes.ts';
 import type { Http } from './http.ts';
 import type { LockFiles } from './lock-files.ts';
+import type { PrivateState } from './private-directory.ts';
+import type { ReadLimits } from './read-regular.ts';
 import type { Sockets } from './sockets.ts';
 
 /** What one `lstat` says. Two equal stamps mean an unchanged file, but for writes within the clock's grain (see cache/memo). */
@@ -22,6 +25,13 @@ export interface Stamp {
   readonly links: number;
   /** Bytes really occupied, less than `sizeBytes` for a sparse file. */
   readonly allocatedBytes: number;
+}
+
+/** A file that stays open. */
+export interface OpenFile {
+  /** The errno when it is refused. */
+  append(data: string): string | null;
+  close(): void;
 }
 
 /** Names in a directory. */
@@ -43,8 +53,9 @@ export interface Files {
   stamp(path: string): Stamp | null;
   /** Follows links; null when dangling or absent. */
   stampTarget(path: string): Stamp | null;
-  readText(path: string): Promise<Result<string, HostFailure>>;
-  readBytes(path: string): Promise<Result<Uint8Array, HostFailure>>;
+  /** Of a regular file and nothing else; what is longer than the limit (256 MiB unless said) is trouble too. */
+  readText(path: string, limits?: ReadLimits): Promise<Result<string, HostFailure>>;
+  readBytes(path: string, limits?: ReadLimits): Promise<Result<Uint8Array, HostFailure>>;
   /** The text of a link; the errno `EILSEQ` when it is no UTF-8. */
   readLink(path: string): Result<string, HostFailure>;
   /** Names in a directory, sorted by code unit; none where there is no directory. */
@@ -61,14 +72,22 @@ export interface Files {
   ): Result<readonly { readonly path: string; readonly stamp: Stamp }[], HostFailure>;
   /** With those above it. `mode`, when given, holds for each that is made, whatever the umask says. */
   makeDirectory(path: string, mode?: number): Promise<Result<void, HostFailure>>;
+  /** See host/private-directory. */
+  makePrivate(chain: readonly string[], shared: number | null): Result<PrivateState, HostFailure>;
+  /** Whether what is at a path, not what it leads to, belongs to this user. */
+  isOwn(path: string): boolean;
+  /** A part of a name that nobody can foretell. */
+  randomName(): string;
   /** A new directory with a unique name. */
   makeTemporaryDirectory(parent: string, prefix: string): Promise<Result<string, HostFailure>>;
-  /** `mode` is exact, unless it says `lessUmask`: the user's. */
+  /** Makes a new file, or with `over` writes into one that may be there; never through a link. `mode` is exact, unless it says `lessUmask`: the user's. */
   writeFile(
     path: string,
     data: string | Uint8Array,
-    options?: { readonly mode?: number; readonly lessUmask?: boolean },
+    options?: WriteOptions,
   ): Promise<Result<void, HostFailure>>;
+  /** A new file of exactly this mode, to be added to whatever becomes of its name. */
+  createOpen(path: string, mode: number): Promise<Result<OpenFile, HostFailure>>;
   /**
    * Temporary name, flush, rename: readers see the old or the new bytes, never a part. `flush: false` is for what may be
    * lost by a power cut, or found broken when it is read.
@@ -78,7 +97,12 @@ export interface Files {
     data: string | Uint8Array,
     options?: { readonly mode?: number; readonly flush?: boolean },
   ): Promise<Result<void, HostFailure>>;
-  appendFile(path: string, data: string | Uint8Array): Promise<Result<void, HostFailure>>;
+  /** Never through a link, unless it says so. */
+  appendFile(
+    path: string,
+    data: string | Uint8Array,
+    options?: AppendOptions,
+  ): Promise<Result<void, HostFailure>>;
   /** Replaces bytes inside an existing file, in place; its size stays. */
   overwrite(
     path: string,
@@ -111,8 +135,12 @@ export interface Files {
   removeEmpty(path: string): Promise<Result<void, HostFailure>>;
   realPath(path: string): string | null;
   freeBytes(path: string): Promise<number | null>;
-  /** `use` gets a reader; the file is closed afterwards. */
-  withReader<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<Result<T, HostFailure>>;
+  /** `use` gets a reader of a regular file, which is closed afterwards. */
+  withReader<T>(
+    path: string,
+    use: (source: ByteSource) => Promise<T>,
+    limits?: Pick<ReadLimits, 'noFollow'>,
+  ): Promise<Result<T, HostFailure>>;
   /**
    * `use` gets an appending writer to a new file, closed afterwards; it may take its time to reach the disk, which the cache
    * reckons with. ENOSPC and the like come back as a failure.

@@ -1,10 +1,10 @@
-/** Reads a small file at once, for the quick check that precedes every run; loads nothing but `node:fs`. */
-import { readFileSync } from 'node:fs';
+/** Reads a small file at once, for the quick check that precedes every run. */
+import { readRegular } from './read-regular.ts';
 
-/** The bytes of a file; null when it cannot be read. */
+/** The bytes of a file; null when it cannot be read, or is none. */
 export function readBytesNow(path: string): Buffer | null {
   try {
-    return readFileSync(path);
+    return readRegular(path);
   } catch {
     return null;
   }
@@ -12,9 +12,5 @@ export function readBytesNow(path: string): Buffer | null {
 
 /** The text of a file; null when it cannot be read, whatever the reason: the slow way will say why. */
 export function readNow(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
-  }
+  return readBytesNow(path)?.toString('utf8') ?? null;
 }

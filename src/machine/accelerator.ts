@@ -82,7 +82,7 @@ async function probe(
   signal: AbortSignal,
 ): Promise<AcceleratorAnswer> {
   const floppy = join(scratch, 'probe.img');
-  await host.files.writeFile(floppy, bootSector());
+  await host.files.writeFile(floppy, bootSector(), { over: true });
   const ended = await host.processes.run(
     binary,
     [

@@ -70,7 +70,7 @@ export function whyUnfit(checkpoint: CheckpointFacts, machine: CheckpointFacts):
 
 /** The checkpoint in a directory; null when there is none that can be read. */
 export async function readCheckpoint(host: Host, directory: string): Promise<Checkpoint | null> {
-  const text = await host.files.readText(join(directory, RECORD));
+  const text = await host.files.readText(join(directory, RECORD), { noFollow: true });
   if (!text.ok || host.files.stamp(join(directory, MEMORY))?.type !== 'file') return null;
   try {
     const { format, ...stored } = JSON.parse(text.value) as Partial<Checkpoint> & {
@@ -117,7 +117,7 @@ export async function saveCheckpoint(
     if (!key.ok) return fail('its key could not be copied');
   }
   const text = JSON.stringify({ format: FORMAT, ...checkpoint });
-  const written = await files.writeFile(join(directory, RECORD), text, { mode: 0o600 });
+  const written = await files.writeFile(join(directory, RECORD), text, { mode: 0o600, over: true });
   return written.ok ? ok(undefined) : fail('its record could not be written');
 }
 

@@ -1,6 +1,6 @@
 /** Machines that outlive bake, so that one can look into what failed: kept, found again, ended. */
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import type { Host, ProcessIdentity } from '../host/host.ts';
 import type { Failure } from '../model/failure.ts';
 import { ok, type Result } from '../model/result.ts';
@@ -12,6 +12,9 @@ import type { SshLogin } from './ssh-login.ts';
 import { LONGEST_PATH_BYTES, openVnc } from './vnc.ts';
 
 const RECORD = 'machine.json';
+const KEY = 'key';
+const KNOWN_HOSTS = 'known_hosts';
+const SCREEN = 'screen';
 const SCREEN_DIRECTORY = 'bake-screen-';
 
 /** What is remembered of a machine that was kept. */
@@ -22,9 +25,28 @@ export interface KeptMachine {
   readonly action: string;
   readonly process: ProcessIdentity;
   readonly keptAtMs: number;
-  /** Words of a command that logs in; null when nobody had a login yet. */
-  readonly ssh: readonly string[] | null;
+  /** Null when nobody had a login yet. */
+  readonly login: KeptLogin | null;
   readonly vnc: string | null;
+}
+
+/** A way in. Whoever wants to go it makes the command: none is read from a file. */
+interface KeptLogin {
+  readonly user: string;
+  readonly port: number;
+  /** Whether there is a key beside the record. */
+  readonly hasKey: boolean;
+}
+
+/** Words of a command that logs into a kept machine; null when nobody had a login yet. */
+export function keptSshWords(
+  directory: string,
+  { id, login }: Pick<KeptMachine, 'id' | 'login'>,
+): readonly string[] | null {
+  if (login === null) return null;
+  const own = join(directory, id);
+  const { user, port, hasKey } = login;
+  return sshArgv({ user, port, keyFile: hasKey ? join(own, KEY) : null, knownHosts: join(own, KNOWN_HOSTS) });
 }
 
 /** What keeping needs besides what every machine does. */
@@ -67,7 +89,8 @@ async function keepMachine(
     await context.host.processes.killReleased(process);
     return failure;
   }
-  const { id, ssh, vnc } = recorded.value;
+  const { id, vnc } = recorded.value;
+  const ssh = keptSshWords(context.keptMachines, recorded.value);
   const command = ssh === null ? null : quoteWords(ssh);
   context.log(`the machine is kept as ${id}, process ${process.pid}${vnc === null ? '' : `, VNC at ${vnc}`}`);
   if (command !== null) context.log(`get into it: ${command}`);
@@ -85,23 +108,26 @@ async function record(
   const directory = join(keptMachines, id);
   const made = await host.files.makeDirectory(directory, 0o700);
   if (!made.ok) return made;
-  const keyFile = login?.keyFile ? join(directory, 'key') : null;
+  const keyFile = login?.keyFile ? join(directory, KEY) : null;
   if (login?.keyFile && keyFile !== null) {
     const key = await host.files.readBytes(login.keyFile);
     if (!key.ok) return key;
     const kept = await host.files.writeFile(keyFile, key.value, { mode: 0o600 });
     if (!kept.ok) return kept;
   }
-  const knownHosts = join(directory, 'known_hosts');
   const known = login === null ? null : await host.files.readText(login.knownHosts);
   const pinned = known?.ok
-    ? await host.files.writeFile(knownHosts, known.value, { mode: 0o600 })
+    ? await host.files.writeFile(join(directory, KNOWN_HOSTS), known.value, { mode: 0o600 })
     : ok(undefined);
   if (!pinned.ok) return pinned;
-  const port = machine.sshPort;
-  const ssh = login === null ? null : sshArgv({ user: login.user, port, keyFile, knownHosts });
-  const vnc = await openVnc(machine.qmp, await screenIn(host, directory));
-  const kept: KeptMachine = { id, action, process, keptAtMs: host.clock.nowMs(), ssh, vnc };
+  const kept: KeptMachine = {
+    id,
+    action,
+    process,
+    keptAtMs: host.clock.nowMs(),
+    login: login === null ? null : { user: login.user, port: machine.sshPort, hasKey: keyFile !== null },
+    vnc: await openVnc(machine.qmp, await screenIn(host, directory)),
+  };
   const text = JSON.stringify(kept, null, 2);
   const written = await host.files.replaceFile(join(directory, RECORD), `${text}\n`, { mode: 0o600 });
   return written.ok ? ok(kept) : written;
@@ -109,10 +135,10 @@ async function record(
 
 /** Where a screen can be looked at: in the machine's directory, or among the temporary files when its path is too long. */
 async function screenIn(host: Host, directory: string): Promise<string> {
-  const path = join(directory, 'screen');
+  const path = join(directory, SCREEN);
   if (Buffer.byteLength(path) <= LONGEST_PATH_BYTES) return path;
   const made = await host.files.makeTemporaryDirectory(tmpdir(), SCREEN_DIRECTORY);
-  return made.ok ? join(made.value, 'screen') : path;
+  return made.ok ? join(made.value, SCREEN) : path;
 }
 
 /** Removes the record of a machine, and what else it left. */
@@ -127,7 +153,7 @@ async function forget(host: Host, directory: string, kept: Pick<KeptMachine, 'id
 export async function keptMachines(host: Host, directory: string): Promise<readonly KeptMachine[]> {
   const running: KeptMachine[] = [];
   for (const id of host.files.list(directory).names) {
-    const kept = await readRecord(host, join(directory, id, RECORD));
+    const kept = await readRecord(host, id, join(directory, id, RECORD));
     // Of another host or container it cannot be seen from here whether it runs: then it is left alone.
     const alive = kept === null ? false : host.isAlive(kept.process);
     if (kept !== null && alive) running.push(kept);
@@ -136,14 +162,53 @@ export async function keptMachines(host: Host, directory: string): Promise<reado
   return running.sort((a, b) => a.keptAtMs - b.keptAtMs);
 }
 
-async function readRecord(host: Host, path: string): Promise<KeptMachine | null> {
-  const text = await host.files.readText(path);
+/** Far more than a record has. */
+const LONGEST_RECORD_BYTES = 64 * 1024;
+
+async function readRecord(host: Host, id: string, path: string): Promise<KeptMachine | null> {
+  const text = await host.files.readText(path, { noFollow: true, limitBytes: LONGEST_RECORD_BYTES });
   if (!text.ok) return null;
   try {
-    return JSON.parse(text.value) as KeptMachine;
+    return keptIn(id, JSON.parse(text.value));
   } catch {
     return null;
   }
+}
+
+/** The record in what was parsed, every field of it checked; null when one is not as we write it. */
+function keptIn(id: string, value: unknown): KeptMachine | null {
+  if (!isRecord(value) || value['id'] !== id || typeof value['action'] !== 'string') return null;
+  const { action, process, keptAtMs, login, vnc } = value;
+  const identity = processIn(process);
+  if (identity === null || typeof keptAtMs !== 'number' || !Number.isFinite(keptAtMs)) return null;
+  // The socket of a screen, in a directory of its own.
+  if (vnc !== null && (typeof vnc !== 'string' || !isAbsolute(vnc) || basename(vnc) !== SCREEN)) return null;
+  const way = login === null ? null : loginIn(login);
+  return way === undefined ? null : { id, action, process: identity, keptAtMs, login: way, vnc };
+}
+
+function processIn(value: unknown): ProcessIdentity | null {
+  if (!isRecord(value)) return null;
+  const { pid, startedAt, realm } = value;
+  // 0 and 1 would be everybody.
+  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 1) return null;
+  return typeof startedAt === 'string' && typeof realm === 'string' ? { pid, startedAt, realm } : null;
+}
+
+/** Undefined when it is none. */
+function loginIn(value: unknown): KeptLogin | undefined {
+  if (!isRecord(value)) return undefined;
+  const { user, port, hasKey } = value;
+  if (typeof user !== 'string' || !USER.test(user) || typeof hasKey !== 'boolean') return undefined;
+  if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) return undefined;
+  return { user, port, hasKey };
+}
+
+/** No option of ssh, and nothing that it would read in another way. */
+const USER = /^[^-\s\p{Cc}][^\s\p{Cc}]{0,255}$/u;
+
+function isRecord(value: unknown): value is { readonly [key: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Ends a kept machine, if that very process still runs, and removes its record. */

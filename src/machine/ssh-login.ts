@@ -46,7 +46,7 @@ export async function prepareLogin(
   const key = await context.host.files.readBytes(method.path);
   if (!key.ok) return key;
   // ssh refuses a key that others may read, as every file of the cache is.
-  const written = await context.host.files.writeFile(keyFile, key.value, { mode: 0o600 });
+  const written = await context.host.files.writeFile(keyFile, key.value, { mode: 0o600, over: true });
   if (!written.ok) return written;
   const temporaryKey = method.type === 'kept' ? method.publicKey : null;
   return ok({ user, args: keyArguments(keyFile), env: context.env, keyFile, knownHosts, temporaryKey });
@@ -111,11 +111,11 @@ async function passwordLogin(
   context.mask(password);
   const secret = join(directory, 'password');
   const helper = join(directory, 'askpass');
-  const written = await context.host.files.writeFile(secret, `${password}\n`, { mode: 0o600 });
+  const written = await context.host.files.writeFile(secret, `${password}\n`, { mode: 0o600, over: true });
   if (!written.ok) return written;
   // ssh takes a password from a program only; this one is told nothing by arguments or environment that `ps` could show.
   const script = `#!/bin/sh\nexec cat ${quoteWord(secret)}\n`;
-  const made = await context.host.files.writeFile(helper, script, { mode: 0o700 });
+  const made = await context.host.files.writeFile(helper, script, { mode: 0o700, over: true });
   if (!made.ok) return made;
   return ok({
     user,

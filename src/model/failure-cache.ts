@@ -34,6 +34,12 @@ export type CacheFailure =
   | ({ readonly code: 'builder-passed-over' } & StuckBuilder)
   /** A warning: this bake stood still for so long that another one began to build the same. */
   | { readonly code: 'lock-lost'; readonly directory: string }
+  /** A note: others could tamper with what would be the user's alone in the cache directory, so it lies elsewhere. */
+  | { readonly code: 'private-state-elsewhere'; readonly cache: string; readonly directory: string }
+  /** A warning: neither in the cache directory nor in the home can anything be kept for the user alone. */
+  | { readonly code: 'private-state-temporary'; readonly cache: string; readonly directory: string }
+  /** A note: what an earlier version kept where others can change it is not read any more. */
+  | { readonly code: 'old-cache-layout'; readonly cache: string; readonly directories: readonly string[] }
   /** Content that was asked for is not in the cache. */
   | { readonly code: 'blob-missing'; readonly digest: Digest }
   /** Restoring there would write outside of where it belongs. */

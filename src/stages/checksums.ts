@@ -43,7 +43,9 @@ stages:
         });
       lines.push(`${hexOf(content.digest)}  ${name}\n`);
     }
-    const written = await context.host.files.writeFile(context.output('sums'), lines.join(''));
+    const written = await context.host.files.writeFile(context.output('sums'), lines.join(''), {
+      over: true,
+    });
     return written.ok ? ok({}) : written;
   },
 });

@@ -148,7 +148,7 @@ async function packDirectory(
   const made = await files.makeDirectory(directory);
   if (!made.ok) return made;
   for (const { name, text } of texts) {
-    const written = await files.writeFile(`${directory}/${name}`, text);
+    const written = await files.writeFile(`${directory}/${name}`, text, { over: true });
     if (!written.ok) return written;
   }
   for (const disk of disks) {

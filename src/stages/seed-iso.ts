@@ -80,7 +80,7 @@ stages:
     }
     for (const [path, text] of Object.entries(given.content)) {
       const file = `${context.scratch}/content-${sources.size}`;
-      const written = await context.host.files.writeFile(file, text);
+      const written = await context.host.files.writeFile(file, text, { over: true });
       if (!written.ok) return written;
       const sizeBytes = Buffer.byteLength(text, 'utf8');
       sources.set(path, { path, file, sizeBytes, executable: false });

@@ -130,9 +130,10 @@ async function judge(
   const text = `${JSON.stringify(report, null, 2)}\n`;
   for (const { check, problems } of checks)
     context.log(`${check}: ${problems.join('; ') || 'as it should be'}`);
-  if (failed.length === 0) return context.host.files.writeFile(context.output('report'), text);
+  if (failed.length === 0)
+    return context.host.files.writeFile(context.output('report'), text, { over: true });
   const path = `${context.evidence}/smoke-test.json`;
-  const written = await context.host.files.writeFile(path, text);
+  const written = await context.host.files.writeFile(path, text, { over: true });
   return fail({
     code: 'smoke-test-failed',
     checks: checks.length,

@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { layoutOf } from '../../src/cache/layout.ts';
 import { listSides } from '../../src/cache/sides.ts';
 import { realHost } from '../../src/host/real.ts';
+import { privateLayoutOf } from '../../src/incremental/private-place.ts';
 import { buildProgram, startChild } from '../cache/child-program.ts';
 import { happened } from '../support/chain.ts';
 import { EngineRig } from '../support/engine-run.ts';
@@ -32,7 +33,9 @@ async function rigWith(files: Readonly<Record<string, string>> = {}): Promise<En
   return rig;
 }
 
-const sidesIn = (rig: EngineRig) => listSides(realHost(), layoutOf(rig.cacheDirectory));
+const ownIn = (rig: EngineRig) =>
+  privateLayoutOf(join(rig.cacheDirectory, 'private', String(process.getuid?.())));
+const sidesIn = (rig: EngineRig) => listSides(realHost(), ownIn(rig));
 
 describe('the steps of a stage', () => {
   it('run one after the other, each in what the one before handed on, and the stage has the result of the last', async () => {
@@ -187,7 +190,7 @@ describe('several runs', () => {
     for (const name of ['disk@a', 'disk@b', 'disk@c', 'disk@end', 'after'])
       expect([here.outcomes[name], there.outcomes[name]].sort()).toEqual(['built', 'restored']);
     expect(readFileSync(join(two.directory, 'loud.txt'), 'utf8')).toBe('0ABC');
-    expect(readdirSync(layoutOf(one.cacheDirectory).work)).toEqual([]);
+    expect(readdirSync(ownIn(one).work)).toEqual([]);
   });
 
   it('begin where one ended that was killed, and clear up what it left', async () => {
@@ -200,14 +203,16 @@ describe('several runs', () => {
     while ((await child.nextLine()) !== 'disk@c took over that of disk@b');
     child.process.kill('SIGKILL');
     await child.ended;
-    const layout = layoutOf(rig.cacheDirectory);
-    expect(readdirSync(layout.work)).not.toEqual([]);
+    const [layout, own] = [layoutOf(rig.cacheDirectory), ownIn(rig)];
+    expect(readdirSync(own.work)).not.toEqual([]);
     rig.write({ 'c.txt': 'c' });
     const after = await rig.run();
     expect(after.outcomes).toMatchObject({ 'disk@a': 'restored', 'disk@b': 'restored', 'disk@c': 'built' });
     expect(happened[0]).toBe('disk@c resumed memory of disk@b');
     expect(readFileSync(join(rig.directory, 'loud.txt'), 'utf8')).toBe('0ABC');
-    expect([readdirSync(layout.work), readdirSync(layout.temporary)]).toEqual([[], []]);
+    expect(
+      [own.work, own.temporary, layout.inUse, layout.temporary].flatMap((path) => readdirSync(path)),
+    ).toEqual([]);
   });
 });
 

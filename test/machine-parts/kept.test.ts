@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 function record(id: string, process: KeptMachine['process']): KeptMachine {
-  const kept = { id, action: 'install', process, keptAtMs: 1, ssh: null, vnc: null };
+  const kept = { id, action: 'install', process, keptAtMs: 1, login: null, vnc: null };
   mkdirSync(join(directory, id));
   writeFileSync(join(directory, id, 'machine.json'), JSON.stringify(kept));
   return kept;
@@ -54,7 +54,7 @@ test('a process that only has the number of a recorded one is never signalled', 
 });
 
 test('a record of another host is left alone', async () => {
-  record('far', { pid: 1, startedAt: '1', realm: 'elsewhere' });
+  record('far', { pid: 2, startedAt: '1', realm: 'elsewhere' });
   expect(await keptMachines(host, directory)).toEqual([]);
   expect(existsSync(join(directory, 'far', 'machine.json'))).toBe(true);
 });

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ownPath } from '../support/own-place.ts';
 import { machinesBelow, Provisioning } from '../support/provisioning.ts';
 import { Rig } from '../support/rig.ts';
 
@@ -41,7 +42,7 @@ function three(word: string, more = 'ansible.builtin.command: "true"'): void {
 
 /** Directories of checkpoints, newest first. */
 function checkpoints(): readonly string[] {
-  const sides = rig.path('cache', 'v1', 'sides');
+  const sides = ownPath(rig.path('cache'), 'sides');
   if (!existsSync(sides)) return [];
   return readdirSync(sides)
     .flatMap((user) => readdirSync(join(sides, user)).map((name) => join(sides, user, name)))

@@ -14,6 +14,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { initrd, installerIso, kernel } from '../support/guest.ts';
 import { Inside } from '../support/inside.ts';
 import { installedDisk } from '../support/installed-disk.ts';
+import { ownPath } from '../support/own-place.ts';
 import { machinesBelow } from '../support/provisioning.ts';
 import { type Checkout, Rig, type Run } from '../support/rig.ts';
 
@@ -67,7 +68,7 @@ stages:
 
 /** Directories of the marks in the cache of a checkout. */
 function marksOf(checkout: Checkout): readonly string[] {
-  const sides = checkout.path('cache', 'v1', 'sides');
+  const sides = ownPath(checkout.path('cache'), 'sides');
   if (!existsSync(sides)) return [];
   return readdirSync(sides).flatMap((owner) =>
     readdirSync(join(sides, owner)).map((name) => join(sides, owner, name)),
@@ -76,7 +77,7 @@ function marksOf(checkout: Checkout): readonly string[] {
 
 /** Files of marks that are being saved; a bake that was killed leaves some, until the next one comes by. */
 function unsavedMarks(checkout: Checkout): readonly string[] {
-  const work = checkout.path('cache', 'v1', 'work');
+  const work = ownPath(checkout.path('cache'), 'work');
   if (!existsSync(work)) return [];
   return readdirSync(work, { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('mark-0/disk.qcow2'),

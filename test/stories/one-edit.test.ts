@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { noise } from '../support/disks.ts';
+import { ownPath } from '../support/own-place.ts';
 import type { Checkout } from '../support/rig.ts';
 import { Rig } from '../support/rig.ts';
 
@@ -89,7 +90,7 @@ function environment(rig: Rig) {
 }
 
 function stateOf(rig: Rig, name: string): string {
-  const checkouts = rig.path(`cache-${name}`, 'v1/checkouts');
+  const checkouts = ownPath(rig.path(`cache-${name}`), 'checkouts');
   return join(checkouts, readdirSync(checkouts)[0] ?? '', 'state.json');
 }
 

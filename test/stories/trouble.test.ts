@@ -1,6 +1,7 @@
 /** Stories about what goes wrong: the right status, the right words, nothing wrong stored, nothing left behind. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { ownPath } from '../support/own-place.ts';
 import type { Checkout } from '../support/rig.ts';
 import { Rig } from '../support/rig.ts';
 
@@ -27,7 +28,7 @@ async function gone(pid: number): Promise<void> {
 
 /** Workspaces that are left in the default cache of a checkout. */
 function workspaces(here: Checkout): readonly string[] {
-  const directory = here.path('cache/v1/work');
+  const directory = ownPath(here.path('cache'), 'work');
   return existsSync(directory) ? readdirSync(directory) : [];
 }
 

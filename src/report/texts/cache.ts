@@ -67,6 +67,32 @@ export const cacheTexts: Texts<CacheFailure> = {
       hint: 'nothing needs to be done: whichever is done first, the results are the same',
     }),
   },
+  'private-state-elsewhere': {
+    doc: 'Other users could change what bake keeps for you alone if it lay in the cache directory; it lies in your state home. Said once.',
+    text: (failure) => ({
+      summary: `what is yours alone of the cache in ${failure.cache} is kept in ${failure.directory}`,
+      details: [
+        "every directory on the way to it must be yours or root's, and sticky if others may write to it",
+      ],
+      hint: `\`chmod +t ${failure.cache}\` by its owner, root at best, lets it lie in the cache`,
+    }),
+  },
+  'private-state-temporary': {
+    doc: 'Neither the cache directory nor the state home is safe from other users, or can be written: state, logs and workspaces go to a temporary directory.',
+    text: (failure) => ({
+      summary: `nothing can be kept for you alone in ${failure.cache} nor in your home`,
+      details: [`this run uses ${failure.directory}`, 'the next one finds out anew what has changed'],
+      hint: 'set `HOME` or `$XDG_STATE_HOME` to a directory of your own',
+    }),
+  },
+  'old-cache-layout': {
+    doc: 'The cache holds state, logs and workspaces of an earlier version, where other users could change them. They are left alone and never read. Said once.',
+    text: (failure) => ({
+      summary: `${failure.cache} holds what an earlier version of bake kept there; it is left alone`,
+      details: failure.directories,
+      hint: '`bake cache rm --all` removes it, and all results; or remove those directories by hand',
+    }),
+  },
   'blob-missing': {
     doc: 'Content that was there a moment ago is gone from the cache: another program removed it.',
     text: (failure) => ({

@@ -10,6 +10,8 @@ const MEANINGS: { readonly [errno: string]: string } = {
   EDQUOT: 'the disk quota is used up',
   EROFS: 'the file system is read-only',
   EISDIR: 'it is a directory',
+  ENOTREG: 'it is no regular file',
+  EFBIG: 'it is too large',
   ENOTDIR: 'a part of the path is no directory',
   EMFILE: 'too many open files',
   EIO: 'the disk failed',

@@ -24,7 +24,7 @@ export async function ansibleEnvironment(
   if (!made.ok) return made;
   const own = join(files, 'ansible.cfg');
   const empty = join(home, 'ansible.cfg');
-  const written = await host.files.writeFile(empty, '');
+  const written = await host.files.writeFile(empty, '', { over: true });
   if (!written.ok) return written;
   const galaxy = join(home, 'galaxy');
   return ok({
@@ -79,11 +79,12 @@ export async function ansibleSetup(
   const written = await context.host.files.writeFile(
     inventory,
     JSON.stringify({ all: { hosts: { [options.host]: host }, children } }),
-    { mode: 0o600 },
+    { mode: 0o600, over: true },
   );
   if (!written.ok) return written;
   const given = await context.host.files.writeFile(variables, JSON.stringify(options.extra_vars), {
     mode: 0o600,
+    over: true,
   });
   if (!given.ok) return given;
   return ok({

@@ -64,6 +64,6 @@ export async function seedImage(
       hint: null,
     });
   const to = join(context.scratch, 'seed.iso');
-  const written = await context.host.files.writeFile(to, image.value);
+  const written = await context.host.files.writeFile(to, image.value, { over: true });
   return written.ok ? ok(to) : written;
 }

@@ -159,7 +159,7 @@ export async function readMarkRecord(
 /** Writes the record of a mark, the last of its files. */
 export async function writeMarkRecord({ host }: StageContext, directory: string, record: MarkRecord) {
   const text = JSON.stringify({ format: FORMAT, ...record });
-  return await host.files.writeFile(join(directory, RECORD), text, { mode: 0o600 });
+  return await host.files.writeFile(join(directory, RECORD), text, { mode: 0o600, over: true });
 }
 
 function seedFacts(seed: NonNullable<InstallOptions['seed']>, context: StageContext): Digest {

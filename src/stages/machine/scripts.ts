@@ -81,7 +81,9 @@ async function scriptOf(options: ShellStepOptions, context: StageContext): Promi
     return ok({ title, path: context.input(script).path });
   }
   const path = `${context.scratch}/inline.sh`;
-  const written = await context.host.files.writeFile(path, `#!/bin/sh -e\n${options.inline.join('\n')}\n`);
+  const written = await context.host.files.writeFile(path, `#!/bin/sh -e\n${options.inline.join('\n')}\n`, {
+    over: true,
+  });
   const [first = '', ...more] = options.inline.join('\n').split('\n');
   return written.ok ? ok({ title: more.length === 0 ? first : `${first} …`, path }) : written;
 }

@@ -2,6 +2,7 @@
  * Decides by stats alone that there is nothing to do. On the way of every run, so it loads nothing and makes little: one
  * lstat for each path, compared with four numbers of the last run.
  */
+import { checksumOf } from '../model/checksum.ts';
 import {
   isFineGrained,
   isRacy,
@@ -26,7 +27,7 @@ export interface QuickSummary {
 }
 
 interface QuickHeader {
-  readonly format: 3;
+  readonly format: 4;
   /** Everything besides files that the last run depended on. */
   readonly key: string;
   readonly paths: number;
@@ -53,7 +54,14 @@ const STAT_BYTES = STAT_NUMBERS * Float64Array.BYTES_PER_ELEMENT;
 const ABSENT = -1;
 const LINE_BREAK = 10;
 
-/** The quick file: a header line, the numbers of all stamps, then one path a line. Null when it would not be safe to trust stamps. */
+/** `<checksum>\n` before all else, a multiple of four so that the rest is read word by word. */
+const SUM_BYTES = 20;
+
+function sumOf(file: Buffer): string {
+  return `${checksumOf(file, SUM_BYTES)}   \n`;
+}
+
+/** The quick file: its checksum, a header line, the numbers of all stamps, then one path a line. Null when it would not be safe to trust stamps. */
 export function quickFile(
   { key, stamps, own, startedAtMs, summary, base }: QuickRecord,
   nowMs: number,
@@ -72,8 +80,15 @@ export function quickFile(
   }
   const text = Buffer.from(paths.join('\n'));
   const bytes = numbers.byteLength + text.length;
-  const header: QuickHeader = { format: 3, key, paths: paths.length, bytes, summary };
-  return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), new Uint8Array(numbers.buffer), text]);
+  const header: QuickHeader = { format: 4, key, paths: paths.length, bytes, summary };
+  const whole = Buffer.concat([
+    Buffer.alloc(SUM_BYTES),
+    Buffer.from(`${JSON.stringify(header)}\n`),
+    new Uint8Array(numbers.buffer),
+    text,
+  ]);
+  whole.write(sumOf(whole), 'latin1');
+  return whole;
 }
 
 /** What to tell when nothing that the last run looked at has changed; null when bake must look more closely. */
@@ -82,13 +97,14 @@ export function quickCheck(
   key: string,
   look: (path: string) => RawStamp | null,
 ): QuickSummary | null {
-  const headerEnd = file.indexOf(LINE_BREAK);
-  const header = readHeader(file.toString('utf8', 0, Math.max(0, headerEnd)));
+  if (file.length < SUM_BYTES || file.toString('latin1', 0, SUM_BYTES) !== sumOf(file)) return null;
+  const headerEnd = file.indexOf(LINE_BREAK, SUM_BYTES);
+  const header = readHeader(file.toString('utf8', SUM_BYTES, Math.max(SUM_BYTES, headerEnd)));
   if (header === null || header.key !== key) return null;
   const numbersAt = headerEnd + 1;
   const pathsAt = numbersAt + header.paths * STAT_BYTES;
   if (file.length !== numbersAt + header.bytes || pathsAt > file.length) return null;
-  // A file that was damaged may hold what is no path at all.
+  // What is no path at all cannot be looked at.
   if (file.includes(0, pathsAt)) return null;
   const paths = file.toString('utf8', pathsAt);
   // Copied, because numbers are only read where they are aligned.
@@ -108,7 +124,7 @@ export function quickCheck(
 function readHeader(line: string): QuickHeader | null {
   try {
     const header = JSON.parse(line) as QuickHeader;
-    return header.format === 3 ? header : null;
+    return header.format === 4 ? header : null;
   } catch {
     return null;
   }

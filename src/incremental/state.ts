@@ -1,10 +1,24 @@
 /** What a checkout remembers of its last runs: for each action its last good fingerprint, how long it took, and what was placed. */
+import { dirname } from 'node:path';
 import type { Files } from '../host/host.ts';
 import type { Artifact, FileContent } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
 import type { StatNumbers } from '../model/stat-record.ts';
-import type { Ground, Look } from './remembered.ts';
-import type { ToolMemo } from './tools.ts';
+import { readSealed, writeSealed } from './sealed.ts';
+
+/** A path that was looked at and its StatRecord, or nothing where nothing was. */
+export type Look = readonly [path: string, ...stat: StatNumbers] | readonly [path: string];
+
+/** What all actions rest on. */
+export interface Ground {
+  /** Everything besides files: versions of bake and Node, variables, `PATH`. */
+  readonly key: string;
+  /** Tools, `bake.lock`, the pipeline's files, and the file that notes removals from the cache. */
+  readonly looks: readonly Look[];
+}
+
+/** A remembered answer of a tool: the StatRecord of the binary, then what it said. */
+export type ToolMemo = { [binary: string]: readonly [...stat: StatNumbers, version: string] };
 
 /** Path relative to the pipeline's directory, then its StatRecord when it was placed. */
 export type PlacedFile = readonly [path: string, ...stat: StatNumbers];
@@ -39,24 +53,22 @@ export interface CheckoutState {
   readonly ground: Ground | null;
 }
 
+/** Raised when what is written would be misread. */
+const KEY = 'bake checkout state 3';
+
 const EMPTY_STATE: CheckoutState = { format: 3, actions: {}, tools: {}, ground: null };
 
 /** Reads the state of a checkout; an absent or damaged one is an empty one, which costs time only. */
 export async function readState(files: Files, directory: string): Promise<CheckoutState> {
-  const text = await files.readText(stateFile(directory));
-  if (!text.ok) return EMPTY_STATE;
-  try {
-    const state = JSON.parse(text.value) as CheckoutState;
-    return state.format === 3 ? state : EMPTY_STATE;
-  } catch {
-    return EMPTY_STATE;
-  }
+  const body = await readSealed(files, stateFile(directory), KEY);
+  return body === null ? EMPTY_STATE : (JSON.parse(body) as CheckoutState);
 }
 
 /** Writes it in one piece. Trouble is no failure, nor is a file lost by a power cut: the next run looks more closely. */
 export async function writeState(files: Files, directory: string, state: CheckoutState): Promise<void> {
-  const made = await files.makeDirectory(directory);
-  if (made.ok) await files.replaceFile(stateFile(directory), JSON.stringify(state), { flush: false });
+  // `<private place>/checkouts/<checkout>`
+  const root = dirname(dirname(directory));
+  await writeSealed(files, { root, path: stateFile(directory), key: KEY, body: JSON.stringify(state) });
 }
 
 /** The file that holds the output of an action's last run. */
