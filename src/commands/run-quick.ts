@@ -1,6 +1,7 @@
 /** The quick way of `bake run`: when nothing that the last run looked at has changed, says so, and loads nothing else. */
 import { dirname } from 'node:path';
 import type { Built } from '../engine/build.ts';
+import { isKept } from '../engine/settled.ts';
 import { readBytesNow } from '../host/read-now.ts';
 import { rawStamp } from '../host/stamp.ts';
 import { quickCheck, quickFile } from '../incremental/quick.ts';
@@ -46,8 +47,7 @@ export async function rememberQuick(
 ): Promise<void> {
   const { session, host, cacheDir } = project;
   const isDone = built.settled.every(
-    ({ action, outcome }) =>
-      action.cacheable && (outcome === 'fresh' || outcome === 'restored' || outcome === 'built'),
+    (settled) => isKept(settled) && ['fresh', 'restored', 'built'].includes(settled.outcome),
   );
   const where = checkoutPlace(invocation);
   if (!isDone || where === null || where.cacheDir !== cacheDir) return;

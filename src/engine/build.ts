@@ -5,6 +5,7 @@ import type { FinishedAction } from '../model/event.ts';
 import type { Failure } from '../model/failure.ts';
 import type { PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
+import { dropExposed } from './exposure.ts';
 import { placedAt } from './placement.ts';
 import type { Prepared } from './prepare.ts';
 import { asBeforeAfter, isAsBefore, type Known, madeBy } from './remembered.ts';
@@ -12,7 +13,7 @@ import { ResourcePool } from './resources.ts';
 import type { Session } from './session.ts';
 import { Settler } from './settle.ts';
 import type { Settled } from './settled.ts';
-import { isGood, notBegun } from './settled.ts';
+import { isGood, isKept, notBegun } from './settled.ts';
 
 export interface BuildOptions {
   readonly jobs: number;
@@ -119,13 +120,20 @@ export async function buildActions(
   }
 
   const settled = chosen.map(({ name }) => settler.outcomeOf(name) as Settled);
+  const exposed = settled.filter(({ exposed: digests = [] }) => digests.length > 0);
+  await dropExposed(
+    session,
+    exposed.flatMap((one) => one.exposed ?? []),
+  );
+  const before = { ...state.actions };
+  for (const { action } of exposed) delete before[action.name];
   const isKnown = isAsBefore(session);
   const newly = settled.filter((one) => !isKnown(one));
   return {
     settled,
     finished: settled.map(finishedAction),
     actions: {
-      ...state.actions,
+      ...before,
       ...Object.fromEntries(newly.flatMap((one) => newState(session, settler, one))),
     },
   };
@@ -159,7 +167,7 @@ function finishedAction(settled: Settled): FinishedAction {
 function newState(session: Session, settler: Settler, settled: Settled): readonly [string, ActionState][] {
   const { action, pinned, result, placed } = settled;
   // What is not cached has no result to be fresh by.
-  if (!isGood(settled) || pinned === null || result === null || !action.cacheable) return [];
+  if (!isGood(settled) || pinned === null || result === null || !isKept(settled)) return [];
   const upstream = action.needs.map((need) => madeBy(session, settler.outcomeOf(need) as Settled));
   const { fingerprint } = pinned;
   const { artifacts, durationMs } = result;

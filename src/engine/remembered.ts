@@ -10,7 +10,7 @@ import { isAsPlaced } from './placement.ts';
 import type { Prepared } from './prepare.ts';
 import type { Session } from './session.ts';
 import type { Settled } from './settled.ts';
-import { isGood, notBegun } from './settled.ts';
+import { isGood, isKept, notBegun } from './settled.ts';
 
 /** Of a digest that is held against one other only. */
 const MADE_DIGITS = 24;
@@ -164,11 +164,11 @@ export function rememberRun(
 }
 
 function worthKeeping(
-  { action, looked }: Prepared,
+  { looked }: Prepared,
   ended: Settled,
   lookAt: (path: string) => Look | null,
 ): readonly Look[] | null {
-  if (!isGood(ended) || !action.cacheable || looked.size > MOST_LOOKS) return null;
+  if (!isGood(ended) || !isKept(ended) || looked.size > MOST_LOOKS) return null;
   return all([...looked].map(lookAt));
 }
 

@@ -314,11 +314,10 @@ export class Settler {
   }
 
   /** The result last, after all its blobs. Trouble with the cache costs the next run time, and this one a warning. */
-  async #publish({ prepared, pinned }: Underway, produced: Produced): Promise<boolean> {
-    const { action } = prepared;
-    if (!action.cacheable) return true;
+  async #publish({ prepared: { action }, pinned }: Underway, produced: Produced): Promise<boolean> {
+    const { handedOn: _, exposed, ...stored } = produced;
+    if (!action.cacheable || exposed.length > 0) return true;
     const { cache, plan, host, emit } = this.#session;
-    const { handedOn: _, ...stored } = produced;
     const put = await cache.actions.put({
       format: 1,
       ...pinned,
@@ -356,7 +355,7 @@ export class Settler {
   async #good(
     { prepared, pinned, startedAtMs }: Underway,
     outcome: 'fresh' | 'restored' | 'built',
-    result: Pick<ActionResult, 'artifacts' | 'durationMs'>,
+    result: Pick<ActionResult, 'artifacts' | 'durationMs'> & Pick<Settled, 'exposed'>,
     reasons: readonly string[],
     ran: boolean,
   ): Promise<Settled> {
@@ -372,6 +371,7 @@ export class Settler {
       placed: action.placed ? await placedOutputs(this.#session, result.artifacts) : {},
       logFile: ran ? this.#ownLog(action) : null,
       failure: null,
+      exposed: result.exposed ?? [],
     };
   }
 

@@ -2,6 +2,7 @@
 
 import type { PlacedOutput } from '../incremental/state.ts';
 import type { ActionResult } from '../model/action.ts';
+import type { Digest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { PlannedAction } from '../model/plan.ts';
@@ -20,6 +21,13 @@ export interface Settled {
   /** Whether it really ran in this run, so that it has a log of its own. */
   readonly logFile: string | null;
   readonly failure: Failure | null;
+  /** Blobs with secrets that it left: there is no stored result then, and the next run makes it again. */
+  readonly exposed?: readonly Digest[];
+}
+
+/** Whether a later run may rest on what it made. */
+export function isKept({ action, exposed = [] }: Pick<Settled, 'action' | 'exposed'>): boolean {
+  return action.cacheable && exposed.length === 0;
 }
 
 /** Whether dependents may go on. */

@@ -13,6 +13,8 @@ export interface Spellings {
 const SHORTEST = 3;
 /** Encoded pieces shorter than this are found in ordinary text too. */
 const SHORTEST_PIECE = 8;
+/** Shorter values are found by chance in the gigabytes of a disk. */
+const SHORTEST_IN_FILE = 6;
 /** Of longer values, which are keys and files, only what is usual is looked for. */
 const LONG = 256;
 
@@ -36,7 +38,9 @@ export function spellingsOf(secret: string): Spellings {
 /** The spellings of a secret as bytes in a file, for what is searched at the speed of a disk. */
 export function byteSpellings(secret: string): readonly Buffer[] {
   const found = new Map<string, Buffer>();
-  const add = (bytes: Buffer) => bytes.length >= SHORTEST_PIECE && found.set(bytes.toString('latin1'), bytes);
+  const add = (bytes: Buffer, least = SHORTEST_PIECE) => {
+    if (bytes.length >= least) found.set(bytes.toString('latin1'), bytes);
+  };
   const lines = secret.split(/\r\n|\n|\r/).map((line) => line.trim());
   for (const value of new Set([secret.trim(), ...lines])) {
     const bytes = Buffer.from(value);
@@ -46,7 +50,7 @@ export function byteSpellings(secret: string): readonly Buffer[] {
       add(Buffer.from(piece));
       add(Buffer.from(piece.replaceAll('+', '-').replaceAll('/', '_')));
     }
-    add(bytes);
+    add(bytes, SHORTEST_IN_FILE);
     add(Buffer.from(value, 'utf16le'));
     add(Buffer.from(bytes.toString('hex')));
     for (const spelling of [

@@ -14,6 +14,7 @@ import { appearedInputs, changedInputs } from './changed-inputs.ts';
 import type { Attempt } from './context.ts';
 import { stageContext, textPath } from './context.ts';
 import { fixedEnvironment, passedVariables, secretsOf } from './environment.ts';
+import { exposedDigests, findExposed } from './exposure.ts';
 import type { Pinned, TakenInputs } from './fingerprint.ts';
 import { Masks } from './masks.ts';
 import type { References } from './options.ts';
@@ -25,6 +26,7 @@ import type { Places } from './staging.ts';
 import { dateDirectories, makePlaces, OWN_DIRECTORIES, stageArtifacts, stageFiles } from './staging.ts';
 
 const FINAL: readonly Failure['code'][] = [
+  'secret-in-output',
   'secret-missing',
   'upstream-damaged',
   'input-changed',
@@ -58,6 +60,8 @@ export interface Produced extends Pick<ActionResult, 'layered'> {
   readonly log: { readonly digest: Digest; readonly sizeBytes: number } | null;
   readonly durationMs: number;
   readonly handedOn: HandedOn | null;
+  /** Blobs in which there are secrets: used by this run, and not kept in the cache. */
+  readonly exposed: readonly Digest[];
 }
 
 /** Something alive that the next action may take over, and the content at which it stands. */
@@ -208,7 +212,7 @@ async function inPlaces(
 async function takeIn(
   session: Session,
   { prepared, options, taken, upstream }: Runnable,
-  { places, log }: Surroundings,
+  { places, log, secrets, masks }: Surroundings,
   left: StageReturn,
 ): Promise<Result<Omit<Produced, 'durationMs'>, Failure>> {
   const { action } = prepared;
@@ -220,8 +224,13 @@ async function takeIn(
   const outputs = outputFailure(session, action, places, new Set(taken.inputs.keys()));
   if (outputs !== null) return fail(outputs);
 
+  const unchanged = new Set(Object.keys(left.unchanged ?? {}));
+  const found = await findExposed(session, action, places.workspace, secrets, unchanged);
+  if (!found.ok) return found;
   const artifacts = await adoptOutputs(session, action, places, left);
   if (!artifacts.ok) return artifacts;
+  const exposed = found.value;
+  if (exposed !== null) session.emit({ type: 'warning', warning: masks.applyDeep(exposed.warning) });
   await keepSides(session, artifacts.value, left, log);
   const stored = (await log.close()) ? await storedLog(session, log) : null;
   if (session.signal.aborted) return fail(stopped());
@@ -230,6 +239,7 @@ async function takeIn(
     ...layeredInputs(referencesOf(action, options), upstream),
     log: stored,
     handedOn: handedOn(artifacts.value, left),
+    exposed: exposed === null ? [] : await exposedDigests(session, artifacts.value, exposed),
   });
 }
 

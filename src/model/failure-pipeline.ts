@@ -158,4 +158,6 @@ type VariableFailure =
       readonly expected: string;
     }
   /** Warnings. */
-  | (At & { readonly code: 'unused-variable'; readonly name: string });
+  | (At & { readonly code: 'unused-variable'; readonly name: string })
+  /** A warning: a value from outside looks like a secret, and is treated like any other. */
+  | (At & { readonly code: 'secret-in-variable'; readonly name: string; readonly origin: string });

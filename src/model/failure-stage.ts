@@ -1,5 +1,7 @@
 /** What can go wrong while a stage runs: exit status 1. Nothing is stored for a stage that failed. */
+
 import type { StuckBuilder } from './failure-cache.ts';
+import type { Location } from './location.ts';
 
 export type StageFailure =
   /** A command ended with a status other than 0, or by a signal. */
@@ -40,6 +42,19 @@ export type StageFailure =
   /** What is in an output is neither a file nor a directory nor a link, or it changed while it was taken over. */
   | { readonly code: 'not-storable'; readonly path: string; readonly problem: string }
   | { readonly code: 'input-changed'; readonly files: readonly string[] }
+  /** Secrets of a stage were found in what it made: a failure when `refused`, else a warning, and nothing is kept in the cache. */
+  | {
+      readonly code: 'secret-in-output';
+      readonly stage: string;
+      readonly secrets: readonly string[];
+      readonly places: readonly {
+        readonly output: string;
+        readonly path: string;
+        readonly isName: boolean;
+      }[];
+      readonly refused: boolean;
+      readonly location: Location;
+    }
   /** A warning: a seed image for cloud-init has user-data that it would not read. */
   | { readonly code: 'user-data-unread' }
   /** A kind found its work impossible for a reason of its own, told in whole sentences. */

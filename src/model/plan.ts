@@ -50,6 +50,8 @@ export interface PlannedSecret {
   readonly from: string;
   /** Enters the fingerprint in place of the value. */
   readonly version: string | null;
+  /** What is done when it is found in an output; absent: a warning, and the output is not kept in the cache. */
+  readonly inOutputs?: 'error' | 'ignore';
 }
 
 export interface Resources {

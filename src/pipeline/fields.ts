@@ -64,6 +64,10 @@ const secret = fieldsOf('a secret', {
     "The variable of bake's own environment that holds it; the same name unless said",
   ),
   version: field(text(), 'Enters the fingerprint in place of the value: change it when the secret changes'),
+  in_outputs: field(
+    oneOf('warn', 'error', 'ignore'),
+    'What to do when the value is found in an output: `warn` (unless said) keeps the output out of the cache, `error` fails the stage, `ignore` does not look',
+  ),
 });
 
 /** `secrets: [TOKEN]` or `secrets: { TOKEN: { from: CI_TOKEN, version: "3" } }`. */
@@ -71,12 +75,13 @@ type SecretList = readonly {
   readonly name: string;
   readonly from: string;
   readonly version: string | null;
+  readonly inOutputs?: 'error' | 'ignore';
 }[];
 
 const secretNames = listOf(environmentName);
 const secretMap = mapOf('the name of an environment variable', secret, environmentProblem);
 const secrets: Shape<SecretList> = {
-  expected: 'a list of names, or a map from names to `from` and `version`',
+  expected: 'a list of names, or a map from names to `from`, `version` and `in_outputs`',
   schema: { anyOf: [secretNames.schema, secretMap.schema] },
   read(node, at) {
     if (node.type === 'map') {
@@ -87,6 +92,9 @@ const secrets: Shape<SecretList> = {
           name: key,
           from: value.from ?? key,
           version: value.version ?? null,
+          ...(value.in_outputs === undefined || value.in_outputs === 'warn'
+            ? {}
+            : { inOutputs: value.in_outputs }),
         }))
       );
     }

@@ -72,11 +72,19 @@ export function planStages(
     cacheDir: pipeline.cacheDir,
     stages,
     read: { files: settings.varFiles.map((file) => file.path), variables: variables.environment },
-    warnings: variables.unused().map((entry) => ({
-      code: 'unused-variable',
-      location: source.locate(entry.keySpan),
-      name: entry.key,
-    })),
+    warnings: [
+      ...variables.unused().map((entry) => ({
+        code: 'unused-variable' as const,
+        location: source.locate(entry.keySpan),
+        name: entry.key,
+      })),
+      ...variables.secretLooking.map(({ entry, origin }) => ({
+        code: 'secret-in-variable' as const,
+        location: source.locate(entry.keySpan),
+        name: entry.key,
+        origin,
+      })),
+    ],
   });
 }
 

@@ -5,6 +5,7 @@ import type { Reference } from './expression.ts';
 import { parseTree } from './parse.ts';
 import { Problems } from './problems.ts';
 import { type LookUpFailure, type ResolvedNode, resolveNode, type Scope } from './resolve.ts';
+import { looksSecret } from './secret-looks.ts';
 import type { PlanSettings } from './settings.ts';
 import { SourceText } from './source-text.ts';
 
@@ -27,6 +28,8 @@ export class Variables {
   private readonly source: SourceText;
   private readonly pipeline: { readonly [name: string]: string | null };
   private readonly problems: Problems;
+  /** Declarations of variables whose value from outside looks like a secret, with where it came from. */
+  readonly secretLooking: { readonly entry: MapEntry; readonly origin: string }[] = [];
   /** Every environment variable that was looked at, with its value; what a compiled plan depends on. */
   readonly environment: { [name: string]: JsonValue } = {};
 
@@ -176,6 +179,8 @@ export class Variables {
       this.problems.add({ code: 'undeclared-variable', name, origin, location, known, suggestion });
       return;
     }
+    const given = typeof value === 'string' ? value : value.type === 'scalar' ? value.source : '';
+    if (looksSecret(name, given)) this.secretLooking.push({ entry, origin });
     const node = typeof value === 'string' ? parseAs(entry.value, value) : value;
     if (node !== null && sameType(entry.value, node)) {
       this.given.set(name, { node, source: from?.source ?? this.source, literal: true });

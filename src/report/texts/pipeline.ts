@@ -177,6 +177,13 @@ export const pipelineTexts: Texts<PipelineFailure> = {
       details: [`expected ${failure.expected}, as in the pipeline`],
     }),
   },
+  'secret-in-variable': {
+    doc: 'A warning: the value of a variable looks like a secret. It is not masked, and may be stored with results.',
+    text: ({ name, origin }) => ({
+      summary: `the value of \`${name}\` from ${origin} looks like a secret; values of variables are not masked and are stored with results`,
+      hint: 'put it into the environment, and list that variable under `secrets:` of the stage',
+    }),
+  },
   'unused-variable': {
     doc: 'A warning: no stage uses a variable.',
     text: (failure) => ({ summary: `no stage uses the variable \`${failure.name}\`` }),

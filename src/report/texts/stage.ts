@@ -4,6 +4,8 @@ import type { Texts } from '../failure-text.ts';
 import { formatDuration } from '../format.ts';
 import { stuckWords } from './cache.ts';
 
+/** Places of a secret that are named one by one. */
+const MOST_PLACES = 8;
 const NOTHING_STORED = 'nothing was stored for this stage';
 
 function tail(lines: readonly string[]) {
@@ -150,6 +152,22 @@ export const stageTexts: Texts<StageFailure> = {
       summary: `another bake (process ${failure.pid} on ${failure.host}) runs this stage in this directory, and ${stuckWords(failure)}`,
       hint: `let it go on (\`kill -CONT ${failure.pid}\`, or \`fg\` where it was started), or end it`,
       state: NOTHING_STORED,
+    }),
+  },
+  'secret-in-output': {
+    doc: 'The value of a secret was found in an output: in a file, which is then not kept in the cache, or in a name, which fails the stage.',
+    text: ({ stage, secrets, places, refused }) => ({
+      summary: `${secrets.join(' and ')} of stage ${stage} ${secrets.length === 1 ? 'is' : 'are'} in what it made`,
+      details: [
+        ...places
+          .slice(0, MOST_PLACES)
+          .map(({ output, path, isName }) => `output ${output}: ${isName ? 'the name ' : ''}${path}`),
+        ...(places.length > MOST_PLACES ? [`and ${places.length - MOST_PLACES} more`] : []),
+      ],
+      hint: refused
+        ? 'keep the value out of what the stage leaves; `in_outputs: ignore` of the secret allows it'
+        : 'its outputs are used, and not kept in the cache: the stage runs again next time; `in_outputs` of the secret may say `error`, or `ignore` to have them kept',
+      state: refused ? NOTHING_STORED : null,
     }),
   },
   'user-data-unread': {
