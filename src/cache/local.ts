@@ -26,6 +26,8 @@ export interface OpenOptions {
   readonly onWarning?: (warning: Failure) => void;
   /** For commands that only look: nothing is written, not even what was learnt on the way. */
   readonly lookOnly?: boolean;
+  /** Nothing that was remembered of files is believed: all that is used or placed is hashed again. */
+  readonly verify?: boolean;
   /** Where a directory is made that stands in when the cache cannot be written; `$TMPDIR`, else /tmp. */
   readonly temporaryDirectory?: string;
   /** How long others are waited for that do not move: see `LockLimits`. */
@@ -49,13 +51,17 @@ export async function openCache(
     lookOnly: options.lookOnly ?? false,
     temporaryDirectory: options.temporaryDirectory ?? host.env['TMPDIR'] ?? '/tmp',
   });
-  return ok(cacheOf(store, options.lockLimits));
+  return ok(cacheOf(store, options));
 }
 
-function cacheOf(store: Store, lockLimits: Partial<LockLimits> | undefined): Cache {
+function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cache {
   const { host, main, own } = store;
   // Inode numbers mean something on one host only.
-  const memo = openMemo(host, `${own.memo}/${hexOf(host.hashing.digestBytes(host.hostName)).slice(0, 16)}`);
+  const memo = openMemo(
+    host,
+    `${own.memo}/${hexOf(host.hashing.digestBytes(host.hostName)).slice(0, 16)}`,
+    verify,
+  );
   const soundness = soundnessOf(store, memo);
   const blobs = localBlobs(store, soundness);
   const ahead = aheadInto(memo, host);
@@ -75,6 +81,11 @@ function cacheOf(store: Store, lockLimits: Partial<LockLimits> | undefined): Cac
     if (stamp === null) return;
     // Dated back when it was written: what somebody writes after us shows even within the grain, if that is a fine one.
     await memo.remember(stamp, digest, isFineGrained(stamp) ? settledAtMs(stamp) : host.clock.nowMs());
+  };
+
+  const holds = async (path: string, digest: Digest): Promise<boolean> => {
+    const hashed = await host.hashing.digestFile(path);
+    return hashed.ok && hashed.value.digest === digest;
   };
 
   return {
@@ -109,7 +120,11 @@ function cacheOf(store: Store, lockLimits: Partial<LockLimits> | undefined): Cac
       const restored = await restoreContent(store, soundness, request, (path, file) =>
         placed.push([path, file]),
       );
-      for (const [path, { digest }] of placed) await rememberPlaced(path, digest);
+      for (const [path, { digest }] of placed) {
+        const isRight = !verify || (await holds(path, digest));
+        if (!isRight) return fail({ code: 'file-trouble', action: 'read back', path, errno: 'EIO' });
+        await rememberPlaced(path, digest);
+      }
       return restored;
     },
 

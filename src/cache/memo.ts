@@ -44,8 +44,8 @@ export interface Memo {
   save(): Promise<Result<void, HostFailure> | null>;
 }
 
-/** The memo in a file of this host; read when it is first asked. */
-export function openMemo(host: Host, file: string): Memo {
+/** The memo in a file of this host; read when it is first asked. `doubts`: what it says is not believed, only what this process learns. */
+export function openMemo(host: Host, file: string, doubts = false): Memo {
   /** Learnt by this process, by inode alone: two devices that share a number cost a hash now and then. */
   const learnt = new Map<number, Entry>();
   let kept: Kept | null = null;
@@ -63,7 +63,7 @@ export function openMemo(host: Host, file: string): Memo {
 
   const memo: Memo = {
     async remembered() {
-      const mark = fileMark();
+      const mark = doubts ? null : fileMark();
       if (kept === null) {
         kept = await load(mark);
         readAs = mark;

@@ -13,6 +13,7 @@ import type { Invocation } from './command.ts';
 import { pipelineArguments } from './load-plan.ts';
 import { sinkRules } from './sink.ts';
 import { chooseReporter, type OutputStream, styleOf } from './stream-choice.ts';
+import { wantsVerification } from './verify-wish.ts';
 import type { Project } from './wiring.ts';
 
 /** Flags with which a run must be told in full. */
@@ -24,7 +25,7 @@ export type QuickInvocation = Pick<Invocation, 'positionals' | 'flags' | 'cwd' |
 /** What to say when there is nothing to do; null when bake must look more closely. */
 export function quickRun(invocation: QuickInvocation, stream: OutputStream): string | null {
   const { flags, env } = invocation;
-  if (FULL.some((flag) => flags[flag] !== undefined)) return null;
+  if (FULL.some((flag) => flags[flag] !== undefined) || wantsVerification(invocation)) return null;
   if (env['GITHUB_STEP_SUMMARY'] || chooseReporter(flags, env, stream) === 'json') return null;
   const where = checkoutPlace(invocation);
   const written = where === null ? null : readBytesNow(where.quickFile);

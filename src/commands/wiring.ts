@@ -31,6 +31,7 @@ import { loadCompiledPlan } from './compiled-plan.ts';
 import { flattenIn } from './flatten.ts';
 import { pipelineArguments } from './load-plan.ts';
 import { afterFailureBy, wantsCheckpoints } from './machine-wishes.ts';
+import { wantsVerification } from './verify-wish.ts';
 
 /** A pipeline with everything that is needed to predict or build it. */
 export interface Project {
@@ -81,6 +82,7 @@ export async function openProject(
   const cacheDir = cacheDirectoryOf(invocation, plan.root, () => plan.cacheDir);
   const cache = await openCache(host, cacheDir, {
     lookOnly: !options.touch,
+    verify: wantsVerification(invocation),
     onWarning: (warning) => emit({ type: 'warning', warning }),
   });
   if (!cache.ok) return fail([cache.failure]);
@@ -141,6 +143,7 @@ async function assemble(invocation: Invocation, parts: Parts): Promise<Project> 
     flatten: flattenIn(host, cache),
     shelf: new Shelf(),
     checkpoints: wantsCheckpoints(invocation),
+    verify: wantsVerification(invocation),
     afterFailure: afterFailureBy(invocation),
     emit: parts.emit,
     signal: invocation.signal,

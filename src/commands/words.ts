@@ -22,6 +22,10 @@ export const COMMAND_WORDS = [
         name: 'no-checkpoint',
         summary: 'Neither keep nor use the memory of machines (also: BAKE_CHECKPOINT=0)',
       },
+      {
+        name: 'verify',
+        summary: 'Hash everything on the way again, whatever is remembered of it (also: BAKE_VERIFY=1)',
+      },
       JSON_FLAG,
       { name: 'summary', value: 'file', summary: 'Write a summary of the run as JSON' },
       ...REPORT_FLAGS,

@@ -23,7 +23,7 @@ export async function displacedArtifacts(
 ): Promise<readonly Displaced[]> {
   const displaced: Displaced[] = [];
   for (const artifact of artifacts) {
-    if (isAsPlaced(session, artifact, state)) continue;
+    if (await isKnownAsPlaced(session, artifact, state)) continue;
     const known = state?.placed[artifact.name];
     const stamp = session.host.files.stamp(session.looks.absolute(artifact.path));
     if (stamp === null) displaced.push({ artifact, reason: `${artifact.path} was missing` });
@@ -36,6 +36,18 @@ export async function displacedArtifacts(
     }
   }
   return displaced;
+}
+
+/** By stamps; a disk that was made of layers has no digest to hold it against but that of before, which is taken again for who wants that. */
+async function isKnownAsPlaced(
+  session: Session,
+  artifact: Artifact,
+  state: ActionState | undefined,
+): Promise<boolean> {
+  if (!isAsPlaced(session, artifact, state)) return false;
+  if (!session.verify) return true;
+  const flat = state?.placed[artifact.name]?.flat;
+  return flat !== undefined && (await flatAt(session, artifact.path))?.digest === flat.digest;
 }
 
 /** Whether an artifact lies in the checkout as it was put there, by stamps alone. */

@@ -46,7 +46,7 @@ export function knownActions(
     return isLook(look, stamp);
   };
   const { ground } = state;
-  if (ground === null || ground.key !== key || !ground.looks.every(isSame))
+  if (session.verify || ground === null || ground.key !== key || !ground.looks.every(isSame))
     return { isSameGround: false, unchanged, untouched };
   const nowMs = host.clock.nowMs();
   for (const [path] of ground.looks) looks.add(path, seen.get(path) ?? null);

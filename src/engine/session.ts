@@ -32,6 +32,8 @@ export interface Session {
   readonly shelf: Shelf;
   /** See `StageContext.checkpoints`. */
   readonly checkpoints: boolean;
+  /** Whether files are hashed again although they look as they did. */
+  readonly verify: boolean;
   /** What the user wants of a machine whose work failed. */
   readonly afterFailure: (action: string, failure: Failure) => Promise<'end' | 'keep'>;
   readonly emit: (event: Event) => void;

@@ -99,6 +99,7 @@ export class EngineRig implements AsyncDisposable {
       flatten: flattenIn(host, cache),
       shelf: new Shelf(),
       checkpoints: options.checkpoints ?? true,
+      verify: false,
       afterFailure: options.afterFailure ?? (async () => 'end'),
       emit: options.emit ?? (() => {}),
       signal,
