@@ -5,6 +5,7 @@ import type { Content, TreeEntry } from '../model/artifact.ts';
 import type { Digest, Fingerprint } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Result } from '../model/result.ts';
+import type { Placed, PlaceRequest } from './place.ts';
 
 /** Fingerprint → ActionResult. */
 export interface ActionCache {
@@ -96,6 +97,11 @@ export interface Cache {
    * link between it and `to` that leads out of it is refused.
    */
   restore(content: Content, to: string, mode: RestoreMode, root?: string): Promise<Result<void, Failure>>;
+  /**
+   * Puts content into a checkout, piece by piece and only over what was seen there; all of it is made before the first is moved
+   * to its place. Every file and link bears the mark of bake (see model/placed-mark).
+   */
+  place(request: PlaceRequest): Promise<Result<Placed, Failure>>;
   /** Blobs that are not what they were: call after a stage that had contents `shared`. They are put aside, so that nobody gets them. */
   damagedAmong(contents: readonly Content[]): Promise<readonly Digest[]>;
   /**

@@ -1,5 +1,5 @@
 /** The local cache: opens a cache directory and puts its parts together. */
-import type { Host } from '../host/host.ts';
+import type { Host, Stamp } from '../host/host.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Content, FileContent } from '../model/artifact.ts';
 import type { Digest } from '../model/digest.ts';
@@ -15,6 +15,7 @@ import { digestsOf } from './digests.ts';
 import { markUsed } from './last-use.ts';
 import { alone, clearLeftLocks, type LockLimits, lockFingerprint } from './locks.ts';
 import { openMemo } from './memo.ts';
+import { placeContent } from './place.ts';
 import { restoreContent } from './restore.ts';
 import { localSides } from './sides.ts';
 import { soundnessOf } from './soundness.ts';
@@ -76,9 +77,7 @@ function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cac
     await areLocksReady;
   };
 
-  const rememberPlaced = async (path: string, digest: Digest): Promise<void> => {
-    const stamp = host.files.stamp(path);
-    if (stamp === null) return;
+  const rememberPlaced = async (stamp: Stamp, digest: Digest): Promise<void> => {
     // Dated back when it was written: what somebody writes after us shows even within the grain, if that is a fine one.
     await memo.remember(stamp, digest, isFineGrained(stamp) ? settledAtMs(stamp) : host.clock.nowMs());
   };
@@ -123,9 +122,22 @@ function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cac
       for (const [path, { digest }] of placed) {
         const isRight = !verify || (await holds(path, digest));
         if (!isRight) return fail({ code: 'file-trouble', action: 'read back', path, errno: 'EIO' });
-        await rememberPlaced(path, digest);
+        const stamp = host.files.stamp(path);
+        if (stamp !== null) await rememberPlaced(stamp, digest);
       }
       return restored;
+    },
+
+    async place(request) {
+      const placed = await placeContent(store, soundness, request, rememberPlaced);
+      if (!verify || !placed.ok) return placed;
+      for (const { piece } of request.steps) {
+        const path = `${request.root}/${piece.path}`;
+        const digest = placed.value.flat?.digest ?? (piece.type === 'file' ? piece.digest : null);
+        const isRight = digest === null || placed.value.inTheWay.length > 0 || (await holds(path, digest));
+        if (!isRight) return fail({ code: 'file-trouble', action: 'read back', path, errno: 'EIO' });
+      }
+      return placed;
     },
 
     damagedAmong: async (contents) => soundness.damagedAmong(await digestsIn(blobs, contents)),

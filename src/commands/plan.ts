@@ -1,5 +1,6 @@
 /** `bake plan`: what a run would do and why; touches nothing. */
 
+import { obstaclesTo } from '../engine/obstacles-ahead.ts';
 import type { PlannedStatus } from '../engine/predict.ts';
 import type { JsonObject } from '../model/json.ts';
 import { byCodeUnit } from '../model/json.ts';
@@ -7,11 +8,13 @@ import type { PlanStatus } from '../model/outcome.ts';
 import type { Style } from '../report/ansi.ts';
 import { formatDuration } from '../report/format.ts';
 import { jsonText } from '../report/printable.ts';
+import { renderWarning } from '../report/render-failure.ts';
 import { byStage, lastOf, type StageActions, stageStatus, tellingStatus } from '../report/stages.ts';
 import { padEnd } from '../report/width.ts';
 import type { CommandModule, Invocation } from './command.ts';
 import { predicted } from './predicted.ts';
 import { printFailures } from './print-failures.ts';
+import { renderSettingsOf } from './reporters.ts';
 import { styleOf } from './stream-choice.ts';
 import { openProject } from './wiring.ts';
 
@@ -20,6 +23,8 @@ export const run: CommandModule['run'] = async (invocation) => {
   if (!project.ok) return printFailures(invocation, project.failure);
   const statuses = await predicted(project.value);
   if (!statuses.ok) return printFailures(invocation, statuses.failure);
+  for (const warning of await obstaclesTo(project.value.session, statuses.value))
+    invocation.writeError(renderWarning(warning, renderSettingsOf(invocation.env)));
   const text =
     invocation.flags['json'] === true
       ? `${jsonText(planJson(project.value.plan.name, statuses.value), 2)}\n`

@@ -52,16 +52,8 @@ export async function rememberQuick(
   );
   const where = checkoutPlace(invocation);
   if (!isDone || where === null || where.cacheDir !== cacheDir) return;
-  const own = new Set<string>();
-  for (const { placed } of built.settled) {
-    for (const { files } of Object.values(placed)) {
-      for (const file of files) {
-        // The stamp of when it was placed counts: what became of it since is not ours.
-        if (!isStat(file, 1, session.looks.stamp(file[0]))) return;
-        own.add(session.looks.absolute(file[0]));
-      }
-    }
-  }
+  const own = ownPaths(session, built);
+  if (own === null) return;
   const looked = session.looks.all();
   const summary = {
     stages: new Set(built.settled.map(({ action }) => action.stage)).size,
@@ -93,6 +85,24 @@ export async function rememberQuick(
   if (host.files.stamp(where.root)?.type !== 'directory') return;
   await host.files.makeDirectory(dirname(where.quickFile));
   await host.files.replaceFile(where.quickFile, bytes, { flush: false, mode: 0o600 });
+}
+
+/** The absolute paths of all that was placed; null when some of it is not as it was placed any more. */
+function ownPaths({ looks }: Project['session'], { settled }: Built): ReadonlySet<string> | null {
+  const own = new Set<string>();
+  for (const { files, directories = [] } of settled.flatMap(({ placed }) => Object.values(placed))) {
+    // Each before what is in it: what is removed from it afterwards shows in its stamp.
+    for (const directory of directories) {
+      if (looks.stamp(directory)?.type !== 'directory') return null;
+      own.add(looks.absolute(directory));
+    }
+    for (const file of files) {
+      // The stamp of when it was placed counts: what became of it since is not ours.
+      if (!isStat(file, 1, looks.stamp(file[0]))) return null;
+      own.add(looks.absolute(file[0]));
+    }
+  }
+  return own;
 }
 
 /** Where the process is: the kernel finds what lies there sooner by a short path. Null when `-C` makes it another place than it seems. */

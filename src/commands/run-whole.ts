@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { Built } from '../engine/build.ts';
 import { buildActions } from '../engine/build.ts';
+import { obstaclesAhead } from '../engine/obstacles-ahead.ts';
 import type { Prepared } from '../engine/prepare.ts';
 import { type Known, knownActions, rememberRun } from '../engine/remembered.ts';
 import { keptMachinesDirectory, writeState } from '../incremental/state.ts';
@@ -48,6 +49,8 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
     if (invocation.signal.aborted) return INTERRUPTED;
     return printFailures(invocation, prepared.failure);
   }
+  const obstacles = await obstaclesAhead(session, prepared.value, isForced, known.unchanged);
+  if (obstacles.length > 0) return printFailures(invocation, obstacles);
   const reporter = await makeReporter(invocation, project.host);
   emit = (event) => reporter.on(event);
   emit({

@@ -2,6 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import type { Cache } from '../cache/cache.ts';
+import { KEPT_DIRECTORY } from '../cache/keep-aside.ts';
 import { layoutOf } from '../cache/layout.ts';
 import { openCache } from '../cache/local.ts';
 import { Shelf } from '../engine/live-shelf.ts';
@@ -141,6 +142,7 @@ async function assemble(invocation: Invocation, parts: Parts): Promise<Project> 
     state,
     runnerOf,
     flatten: flattenIn(host, cache),
+    replace: invocation.flags['replace'] === true,
     shelf: new Shelf(),
     checkpoints: wantsCheckpoints(invocation),
     verify: wantsVerification(invocation),
@@ -198,11 +200,11 @@ function forcedNames(flag: Invocation['flags'][string]): readonly string[] {
   return [flag ?? []].flat().flatMap((names) => (typeof names === 'string' ? names.split(',') : []));
 }
 
-/** What wildcards do not enter: the cache directory and all that the pipeline puts into the checkout. */
+/** What wildcards do not enter: the cache directory, all that the pipeline puts into the checkout, and what it was before. */
 function apartFrom(plan: Plan, cacheDir: string): readonly string[] {
   const outputs = plan.actions.filter(({ placed }) => placed).flatMap((action) => action.outputs);
   const below = cacheDir.startsWith(`${plan.root}/`) ? [cacheDir.slice(plan.root.length + 1)] : [];
-  return [...outputs.map(({ path }) => path), ...below];
+  return [...outputs.map(({ path }) => path), ...below, KEPT_DIRECTORY];
 }
 
 /** `get` names an output after a dot; a stage whose own name has that dot goes first. */

@@ -13,6 +13,10 @@ export const COMMAND_WORDS = [
       FORCE_FLAG,
       { name: 'keep-going', short: 'k', summary: 'After a failure, go on with what does not depend on it' },
       {
+        name: 'replace',
+        summary: 'Replace files that are in the way of outputs, though bake did not put them there',
+      },
+      {
         name: 'on-error',
         value: 'what',
         choices: ['stop', 'keep-vm', 'ask'],

@@ -13,7 +13,8 @@ import { ResourcePool } from './resources.ts';
 import type { Session } from './session.ts';
 import { Settler } from './settle.ts';
 import type { Settled } from './settled.ts';
-import { isGood, isKept, notBegun } from './settled.ts';
+import { isGood, notBegun } from './settled.ts';
+import { asStillPlaced } from './still-placed.ts';
 
 export interface BuildOptions {
   readonly jobs: number;
@@ -119,7 +120,8 @@ export async function buildActions(
     await session.shelf.close();
   }
 
-  const settled = chosen.map(({ name }) => settler.outcomeOf(name) as Settled);
+  const ended = chosen.map(({ name }) => settler.outcomeOf(name) as Settled);
+  const settled = await asStillPlaced(session, ended);
   const exposed = settled.filter(({ exposed: digests = [] }) => digests.length > 0);
   await dropExposed(
     session,
@@ -165,9 +167,9 @@ function finishedAction(settled: Settled): FinishedAction {
 }
 
 function newState(session: Session, settler: Settler, settled: Settled): readonly [string, ActionState][] {
-  const { action, pinned, result, placed } = settled;
-  // What is not cached has no result to be fresh by.
-  if (!isGood(settled) || pinned === null || result === null || !isKept(settled)) return [];
+  const { action, pinned, result, placed, exposed = [] } = settled;
+  // What is not cached has no result to be fresh by; but what it put into the checkout is bake's all the same.
+  if (!isGood(settled) || pinned === null || result === null || exposed.length > 0) return [];
   const upstream = action.needs.map((need) => madeBy(session, settler.outcomeOf(need) as Settled));
   const { fingerprint } = pinned;
   const { artifacts, durationMs } = result;

@@ -1,139 +1,173 @@
 /** The outputs that a user finds in the checkout: whether they are as they should be, and putting them there. */
+import type { Piece, Placed } from '../cache/place.ts';
 import type { Stamp } from '../host/host.ts';
 import type { ActionState, PlacedFile, PlacedOutput } from '../incremental/state.ts';
-import type { Artifact, FileContent, TreeEntry } from '../model/artifact.ts';
+import type { Artifact } from '../model/artifact.ts';
+import type { Digest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
+import type { PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
-import { isStat, numbersOf } from '../model/stat-record.ts';
+import { fail, ok } from '../model/result.ts';
+import { isRacy, isStat, numbersOf } from '../model/stat-record.ts';
+import { type Examination, examine } from './examine.ts';
+import { inTheWay } from './in-the-way.ts';
 import type { Session } from './session.ts';
-
-const EXECUTABLE = 0o100;
 
 /** An artifact that is not in the checkout as it should be, and why not. */
 export interface Displaced {
   readonly artifact: Artifact;
   readonly reason: string;
+  /** Null when its tree is not in the cache. */
+  readonly examination: Examination | null;
 }
 
-/** Which artifacts of an action are missing from the checkout or changed there: by stamps, else by digest. */
-export async function displacedArtifacts(
-  session: Session,
-  artifacts: readonly Artifact[],
-  state: ActionState | undefined,
-): Promise<readonly Displaced[]> {
-  const displaced: Displaced[] = [];
-  for (const artifact of artifacts) {
-    if (await isKnownAsPlaced(session, artifact, state)) continue;
-    const known = state?.placed[artifact.name];
-    const stamp = session.host.files.stamp(session.looks.absolute(artifact.path));
-    if (stamp === null) displaced.push({ artifact, reason: `${artifact.path} was missing` });
-    else if (!(await holds(session, artifact, stamp))) {
-      const reason =
-        known?.digest === artifact.content.digest
-          ? `${artifact.path} was changed by somebody else`
-          : `${artifact.path} held something else`;
-      displaced.push({ artifact, reason });
-    }
-  }
-  return displaced;
+/** How the outputs of an action lie in the checkout. */
+export interface Placement {
+  readonly placed: { readonly [output: string]: PlacedOutput };
+  /** Files whose stamps of the moment could hide what was written in that very moment, with what they are to hold. */
+  readonly racy: ReadonlyMap<string, Digest>;
 }
 
-/** By stamps; a disk that was made of layers has no digest to hold it against but that of before, which is taken again for who wants that. */
-async function isKnownAsPlaced(
-  session: Session,
-  artifact: Artifact,
-  state: ActionState | undefined,
-): Promise<boolean> {
-  if (!isAsPlaced(session, artifact, state)) return false;
-  if (!session.verify) return true;
-  const flat = state?.placed[artifact.name]?.flat;
-  return flat !== undefined && (await flatAt(session, artifact.path))?.digest === flat.digest;
-}
+/** Where nothing is put. */
+export const NOT_PLACED: Placement = { placed: {}, racy: new Map() };
 
-/** Whether an artifact lies in the checkout as it was put there, by stamps alone. */
+/** Larger files are not read once more for a moment in which somebody else could have written to them. */
+const MOST_BYTES = 1024 * 1024;
+
+/** Whether an artifact lies in the checkout as it was put there, by stamps alone. What else lies in its directories does not count. */
 export function isAsPlaced(session: Session, artifact: Artifact, state: ActionState | undefined): boolean {
   const known = state?.placed[artifact.name];
+  if (known === undefined || known.digest !== artifact.content.digest) return false;
+  const stampOf = (path: string) => session.host.files.stamp(session.looks.absolute(path));
   return (
-    known !== undefined &&
-    known.digest === artifact.content.digest &&
-    known.files.every((file) => isStat(file, 1, session.host.files.stamp(session.looks.absolute(file[0]))))
+    known.files.every((file) => isStat(file, 1, stampOf(file[0]))) &&
+    (known.directories ?? []).every((path) => stampOf(path)?.type === 'directory')
   );
 }
 
-/** Puts an artifact at its path in the checkout; what was there is replaced only when the new is complete. */
-export async function placeArtifact(session: Session, artifact: Artifact): Promise<Result<void, Failure>> {
-  const to = session.looks.absolute(artifact.path);
-  return artifact.content.type === 'layers'
-    ? session.flatten(artifact.content, to, session.signal, session.plan.root)
-    : session.cache.restore(artifact.content, to, 'private', session.plan.root);
-}
-
-/** The stamps of artifacts as they lie in the checkout now. */
-export async function placedOutputs(
+/** Which artifacts of an action are missing from the checkout or changed there, and how the others lie there: by stamps, else by digest. */
+export async function examineArtifacts(
   session: Session,
+  action: PlannedAction,
   artifacts: readonly Artifact[],
-): Promise<{ readonly [output: string]: PlacedOutput }> {
+  state: ActionState | undefined,
+): Promise<{ readonly displaced: readonly Displaced[]; readonly there: Placement }> {
+  const displaced: Displaced[] = [];
   const placed: Record<string, PlacedOutput> = {};
-  for (const { name, path, content } of artifacts) {
-    const paths = [path];
-    if (content.type === 'tree') {
-      const root = session.looks.absolute(path);
-      paths.push(...session.host.files.walk(root).entries.map((entry) => `${path}/${entry.path}`));
+  for (const artifact of artifacts) {
+    const known = state?.placed[artifact.name];
+    if (known !== undefined && !session.verify && isAsPlaced(session, artifact, state)) {
+      placed[artifact.name] = known;
+      continue;
     }
-    const files = paths.flatMap((file): PlacedFile[] => {
-      const stamp = session.host.files.stamp(session.looks.absolute(file));
-      if (stamp === null) return [];
-      return [[file, ...numbersOf(stamp)]];
-    });
-    const flat = content.type === 'layers' ? await flatAt(session, path) : null;
-    placed[name] = { digest: content.digest, files, ...(flat === null ? {} : { flat }) };
+    const examination = await examine(session, action, artifact);
+    const reason = examination === null ? `${artifact.path} was missing` : examination.reason;
+    if (reason !== null) displaced.push({ artifact, reason, examination });
+    else if (examination !== null) placed[artifact.name] = recordOf(examination, new Map(), null);
   }
-  return placed;
+  return { displaced, there: { placed, racy: new Map() } };
 }
 
-/** The one file that layers were made into; null when it is gone already. */
-async function flatAt(session: Session, path: string): Promise<FileContent | null> {
-  const digest = await session.cache.digestOf(session.looks.absolute(path));
-  return digest.ok ? { type: 'file', ...digest.value, executable: false } : null;
-}
-
-async function holds(session: Session, artifact: Artifact, stamp: Stamp): Promise<boolean> {
-  const { content, path } = artifact;
-  const place = session.looks.absolute(path);
-  if (content.type === 'file') return holdsFile(session, place, stamp, content);
-  if (content.type === 'layers' || stamp.type !== 'directory') return false;
-  const entries = await session.cache.blobs.tree(content.digest);
-  return entries !== null && holdsTree(session, place, entries);
-}
-
-async function holdsFile(
+/**
+ * Puts artifacts at their paths in the checkout, unless something of the user's lies in the place of any of them; with a sentence
+ * for each. What somebody changed is moved aside, and a warning says where it is.
+ */
+export async function placeArtifacts(
   session: Session,
-  place: string,
-  stamp: Stamp | null,
-  wanted: { readonly digest: string; readonly sizeBytes: number; readonly executable: boolean },
-): Promise<boolean> {
-  if (stamp?.type !== 'file' || stamp.sizeBytes !== wanted.sizeBytes) return false;
-  if (((stamp.mode & EXECUTABLE) !== 0) !== wanted.executable) return false;
-  const digest = await session.cache.digestOf(place);
-  return digest.ok && digest.value.digest === wanted.digest;
+  action: PlannedAction,
+  displaced: readonly Displaced[],
+): Promise<Result<Placement & { readonly reasons: readonly string[] }, Failure>> {
+  const obstacles = displaced.flatMap(({ artifact, examination }) =>
+    (examination?.obstacles ?? []).map((obstacle) => ({ ...obstacle, output: artifact.name })),
+  );
+  if (obstacles.length > 0) return fail(await inTheWay(session, action, obstacles));
+  const placed: Record<string, PlacedOutput> = {};
+  const racy = new Map<string, Digest>();
+  const reasons: string[] = [];
+  const kept: { readonly path: string; readonly as: string }[] = [];
+  for (const { artifact, examination, reason } of displaced) {
+    if (examination === null) return fail({ code: 'blob-missing', digest: artifact.content.digest });
+    const done = await placeOne(session, examination);
+    if (!done.ok) return done;
+    const { inTheWay: found, aside, stamps, flat } = done.value;
+    if (found.length > 0)
+      return fail(
+        await inTheWay(
+          session,
+          action,
+          found.map((path) => ({ path, wasOurs: false, output: artifact.name })),
+        ),
+      );
+    reasons.push(reason);
+    for (const [path, as] of aside) kept.push({ path, as });
+    placed[artifact.name] = recordOf(examination, stamps, flat);
+    noteRacy(session, examination.pieces, stamps, racy);
+  }
+  if (kept.length > 0)
+    session.emit({ type: 'warning', warning: { code: 'output-kept', stage: action.stage, files: kept } });
+  return ok({ placed, racy, reasons });
 }
 
-async function holdsTree(session: Session, root: string, entries: readonly TreeEntry[]): Promise<boolean> {
-  const { files } = session.host;
-  const walked = files.walk(root);
-  if (walked.trouble !== null) return false;
-  const present = new Map(walked.entries.map((entry) => [entry.path, entry.type]));
-  for (const entry of entries) {
-    if (present.get(entry.path) !== entry.type) return false;
-    const place = `${root}/${entry.path}`;
-    if (entry.type === 'link') {
-      const target = files.readLink(place);
-      if (!target.ok || target.value !== entry.target) return false;
-    }
-    if (entry.type === 'file' && !(await holdsFile(session, place, files.stamp(place), entry))) return false;
-    present.delete(entry.path);
+function placeOne(
+  session: Session,
+  { artifact, steps, stale }: Examination,
+): Promise<Result<Placed, Failure>> {
+  const { content, path } = artifact;
+  const { root } = session.plan;
+  return session.cache.place({
+    root,
+    path,
+    content,
+    steps,
+    stale,
+    flatten: (to) => session.flatten(content, to, session.signal),
+  });
+}
+
+/** What the next run compares: the stamps of when each piece was put there, or was seen to be as it should be. */
+function recordOf(
+  { artifact, pieces, stamps: seen }: Examination,
+  stamps: ReadonlyMap<string, Stamp>,
+  flat: Placed['flat'],
+): PlacedOutput {
+  const { digest } = artifact.content;
+  const files = pieces.flatMap(({ path, type }): PlacedFile[] => {
+    const stamp = stamps.get(path) ?? seen.get(path);
+    return type === 'directory' || stamp === undefined ? [] : [[path, ...numbersOf(stamp)]];
+  });
+  const directories = pieces.filter(({ type }) => type === 'directory').map(({ path }) => path);
+  const [only] = pieces;
+  const isFlat = artifact.content.type === 'layers' && only?.type === 'file';
+  const { path: _, ...file } = isFlat ? only : { path: '' };
+  return {
+    digest,
+    files,
+    ...(directories.length === 0 ? {} : { directories }),
+    ...(isFlat ? { flat: { ...(file as Omit<typeof only, 'path'>), ...flat, type: 'file' } } : {}),
+  };
+}
+
+function noteRacy(
+  session: Session,
+  pieces: readonly Piece[],
+  stamps: ReadonlyMap<string, Stamp>,
+  racy: Map<string, Digest>,
+): void {
+  const nowMs = session.host.clock.nowMs();
+  for (const piece of pieces) {
+    const stamp = stamps.get(piece.path);
+    if (piece.type !== 'file' || stamp === undefined || piece.sizeBytes > MOST_BYTES || piece.sizeBytes < 0)
+      continue;
+    if (isRacy(stamp, nowMs)) racy.set(piece.path, piece.digest);
   }
-  return present.size === 0;
+}
+
+/** Both of what is there and what was put there. */
+export function together(one: Placement, other: Placement): Placement {
+  return {
+    placed: { ...one.placed, ...other.placed },
+    racy: new Map([...one.racy, ...other.racy]),
+  };
 }
 
 /** Whether the outputs of an action are put into the checkout, and what each one's path there is. */

@@ -10,7 +10,7 @@ import { fail, ok } from '../model/result.ts';
 import { pin, takeInputs } from './fingerprint.ts';
 import { lastResult, resultFor } from './last-result.ts';
 import { referencesOf } from './options.ts';
-import { displacedArtifacts } from './placement.ts';
+import { examineArtifacts } from './placement.ts';
 import type { Prepared } from './prepare.ts';
 import { reasonsOfChange } from './reasons.ts';
 import type { Session } from './session.ts';
@@ -27,18 +27,23 @@ export interface PlannedStatus {
   readonly result: ActionResult | null;
 }
 
-/** Predicts for prepared actions, each after all that it needs, what a run would do. */
+/** What some actions made, of which it is known already. */
+export type KnownResults = ReadonlyMap<string, Pick<ActionResult, 'artifacts'>>;
+
+/** Predicts for prepared actions, each after all that it needs and that is not `known`, what a run would do. */
 export async function predictActions(
   session: Session,
   prepared: readonly Prepared[],
   isForced: (action: PlannedAction) => boolean,
+  known: KnownResults = new Map(),
 ): Promise<Result<readonly PlannedStatus[], Failure>> {
   // An action that runs needs the bytes of what it reads: where they are lost, what makes them runs too.
   const lost = new Set<string>();
   for (;;) {
     const statuses = new Map<string, PlannedStatus>();
+    const made = (name: string) => statuses.get(name)?.result ?? known.get(name) ?? null;
     for (const one of prepared) {
-      const status = await predictOne(session, one, statuses, { lost, isForced });
+      const status = await predictOne(session, one, made, { lost, isForced });
       if (!status.ok) return status;
       statuses.set(one.action.name, status.value);
     }
@@ -48,6 +53,9 @@ export async function predictActions(
   }
 }
 
+/** What an action made, as far as it is known; null where it is not. */
+type Made = (action: string) => Pick<ActionResult, 'artifacts'> | null;
+
 interface Circumstances {
   readonly lost: ReadonlySet<string>;
   readonly isForced: (action: PlannedAction) => boolean;
@@ -56,7 +64,7 @@ interface Circumstances {
 async function predictOne(
   session: Session,
   prepared: Prepared,
-  before: ReadonlyMap<string, PlannedStatus>,
+  made: Made,
   { lost, isForced }: Circumstances,
 ): Promise<Result<PlannedStatus, Failure>> {
   const { action, options } = prepared;
@@ -72,14 +80,14 @@ async function predictOne(
   }
   const { artifacts, staged } = referencesOf(action, options);
   const waits = [...new Set([...artifacts, ...staged].map((ref) => ref.action))].filter(
-    (name) => before.get(name)?.result === null,
+    (name) => made(name) === null,
   );
   if (waits.length > 0) {
     return ok({ ...base, status: 'unknown', reasons: [`depends on what ${waits.join(', ')} will make`] });
   }
   const taken = await takeInputs(prepared, session);
   if (!taken.ok) return fail(taken.failure);
-  const pinned = pin(prepared, options, taken.value, (ref) => artifactOf(before, ref), session.host);
+  const pinned = pin(prepared, options, taken.value, (ref) => artifactOf(made, ref), session.host);
   const known = { ...base, ...pinned };
   const result = await resultFor(session, action, pinned.fingerprint);
   const lastDurationMs = base.lastDurationMs ?? result?.durationMs ?? null;
@@ -113,7 +121,7 @@ async function hitOrFresh(
     const changes = last === null ? [] : reasonsOfChange(action, last.manifest, result.manifest);
     return { status: 'hit', reasons: ['the cache has this result', ...changes] };
   }
-  const displaced = action.placed ? await displacedArtifacts(session, result.artifacts, state) : [];
+  const { displaced } = await examineArtifacts(session, action, action.placed ? result.artifacts : [], state);
   if (displaced.length === 0) return { status: 'fresh', reasons: [] };
   return { status: 'hit', reasons: displaced.map(({ reason }) => reason) };
 }
@@ -140,8 +148,8 @@ async function lostResults(
   return lost;
 }
 
-function artifactOf(before: ReadonlyMap<string, PlannedStatus>, ref: ArtifactRef): Artifact {
-  const artifacts = before.get(ref.action)?.result?.artifacts ?? [];
+function artifactOf(made: Made, ref: ArtifactRef): Artifact {
+  const artifacts = made(ref.action)?.artifacts ?? [];
   const artifact = artifacts.find(({ name }) => name === ref.output);
   if (artifact === undefined) throw new Error(`no artifact: ${ref.action} ${ref.output}`);
   return artifact;

@@ -30,6 +30,8 @@ export interface Session {
   readonly runnerOf: (kind: string) => Promise<StageRunner>;
   readonly flatten: Flatten;
   readonly shelf: Shelf;
+  /** What of the user's stands where outputs are to be is replaced: the command line says so. */
+  readonly replace?: boolean;
   /** See `StageContext.checkpoints`. */
   readonly checkpoints: boolean;
   /** Whether files are hashed again although they look as they did. */

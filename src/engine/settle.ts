@@ -8,9 +8,10 @@ import type { Result } from '../model/result.ts';
 import { ok } from '../model/result.ts';
 import type { Pinned, TakenInputs } from './fingerprint.ts';
 import { pin, takeInputs } from './fingerprint.ts';
+import { obstaclesBefore } from './in-the-way.ts';
 import { changesSince, reasonsToRun, resultFor } from './last-result.ts';
 import { referencesOf } from './options.ts';
-import { displacedArtifacts, placeArtifact, placedOutputs } from './placement.ts';
+import { examineArtifacts, NOT_PLACED, type Placement, placeArtifacts, together } from './placement.ts';
 import type { Prepared } from './prepare.ts';
 import type { ResourcePool } from './resources.ts';
 import type { Session } from './session.ts';
@@ -144,17 +145,17 @@ export class Settler {
     const last = state.actions[action.name];
     const isLast = last?.fingerprint === pinned.fingerprint;
     const reasons: string[] = [];
+    let placement = NOT_PLACED;
     if (action.placed) {
-      const displaced = await displacedArtifacts(this.#session, result.artifacts, last);
+      const { displaced, there } = await examineArtifacts(this.#session, action, result.artifacts, last);
       if (displaced.length > 0 && !(await cache.isComplete(result))) return this.#drop(result);
-      for (const { artifact, reason } of displaced) {
-        const placed = await placeArtifact(this.#session, artifact);
-        if (!placed.ok) {
-          if (!(await cache.isComplete(result))) return this.#drop(result);
-          return this.#failed({ ...underway, action }, placed.failure, [], false);
-        }
-        if (isLast) reasons.push(reason);
+      const put = await placeArtifacts(this.#session, action, displaced);
+      if (!put.ok) {
+        if (!(await cache.isComplete(result))) return this.#drop(result);
+        return this.#failed({ ...underway, action }, put.failure, [], false);
       }
+      placement = together(there, put.value);
+      if (isLast) reasons.push(...put.value.reasons);
     }
     await cache.use(result);
     const isFresh = isLast && reasons.length === 0;
@@ -165,7 +166,7 @@ export class Settler {
       );
       await this.#session.host.files.remove(logFileOf(this.#session.checkoutDirectory, action.name));
     }
-    return this.#good(underway, isFresh ? 'fresh' : 'restored', result, reasons, false);
+    return this.#good({ ...underway, placement }, isFresh ? 'fresh' : 'restored', result, reasons, false);
   }
 
   async #drop(result: ActionResult): Promise<'lost'> {
@@ -270,10 +271,10 @@ export class Settler {
     const { action } = prepared;
     const startedAtMs = host.clock.nowMs();
     const underway = { ...waited, startedAtMs };
-    const reasons = await reasonsToRun(this.#session, action, pinned.manifest, {
-      note: underway.note,
-      isForced: this.#options.isForced(action),
-    });
+    const obstacles = await obstaclesBefore(this.#session, action);
+    if (obstacles !== null) return this.#failed({ ...underway, action }, obstacles, [], false);
+    const because = { note: underway.note, isForced: this.#options.isForced(action) };
+    const reasons = await reasonsToRun(this.#session, action, pinned.manifest, because);
     const start = (attempt: number) =>
       emit({
         type: 'action-started',
@@ -303,14 +304,19 @@ export class Settler {
     const isStored = await this.#publish(underway, produced.value);
     await this.#handOn(action, produced.value.handedOn, isStored);
     await forgetAttempts(this.#session, action.name, pinned);
+    let placement = NOT_PLACED;
     if (action.placed) {
-      const displaced = await displacedArtifacts(this.#session, produced.value.artifacts, undefined);
-      for (const { artifact } of displaced) {
-        const placed = await placeArtifact(this.#session, artifact);
-        if (!placed.ok) return this.#failed({ ...underway, action }, placed.failure, reasons, true);
-      }
+      const { displaced, there } = await examineArtifacts(
+        this.#session,
+        action,
+        produced.value.artifacts,
+        undefined,
+      );
+      const put = await placeArtifacts(this.#session, action, displaced);
+      if (!put.ok) return this.#failed({ ...underway, action }, put.failure, reasons, true);
+      placement = together(there, put.value);
     }
-    return this.#good(underway, 'built', produced.value, reasons, true);
+    return this.#good({ ...underway, placement }, 'built', produced.value, reasons, true);
   }
 
   /** The result last, after all its blobs. Trouble with the cache costs the next run time, and this one a warning. */
@@ -353,7 +359,7 @@ export class Settler {
   }
 
   async #good(
-    { prepared, pinned, startedAtMs }: Underway,
+    { prepared, pinned, startedAtMs, placement }: Underway & { readonly placement: Placement },
     outcome: 'fresh' | 'restored' | 'built',
     result: Pick<ActionResult, 'artifacts' | 'durationMs'> & Pick<Settled, 'exposed'>,
     reasons: readonly string[],
@@ -368,7 +374,7 @@ export class Settler {
       durationMs: this.#session.host.clock.nowMs() - startedAtMs,
       pinned,
       result,
-      placed: action.placed ? await placedOutputs(this.#session, result.artifacts) : {},
+      ...placement,
       logFile: ran ? this.#ownLog(action) : null,
       failure: null,
       exposed: result.exposed ?? [],

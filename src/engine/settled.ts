@@ -1,12 +1,12 @@
 /** How an action ended in a run, with all that dependents, state and reports need to know of it. */
 
-import type { PlacedOutput } from '../incremental/state.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { PlannedAction } from '../model/plan.ts';
 import type { Pinned } from './fingerprint.ts';
+import type { Placement } from './placement.ts';
 
 export interface Settled {
   readonly action: PlannedAction;
@@ -17,7 +17,9 @@ export interface Settled {
   readonly pinned: Pick<Pinned, 'fingerprint'> | null;
   /** What it made or had made; null unless the outcome is good. */
   readonly result: Pick<ActionResult, 'artifacts' | 'durationMs'> | null;
-  readonly placed: { readonly [output: string]: PlacedOutput };
+  readonly placed: Placement['placed'];
+  /** See `Placement`; absent where nothing was put into the checkout. */
+  readonly racy?: Placement['racy'];
   /** Whether it really ran in this run, so that it has a log of its own. */
   readonly logFile: string | null;
   readonly failure: Failure | null;

@@ -25,8 +25,10 @@ export type PlacedFile = readonly [path: string, ...stat: StatNumbers];
 
 export interface PlacedOutput {
   readonly digest: Digest;
-  /** The file, or everything in the directory, itself included. */
+  /** The file, or every file and link in the directory. */
   readonly files: readonly PlacedFile[];
+  /** The directory itself and those in it; what else lies in them is not ours. */
+  readonly directories?: readonly string[];
   /** The file itself where the content is made of layers: what a reader finds there. */
   readonly flat?: FileContent;
 }

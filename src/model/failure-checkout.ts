@@ -43,6 +43,24 @@ export type CheckoutFailure =
       readonly errno: string;
       readonly location: Location;
     }
+  /** Files of the user stand where a stage's outputs are to be. */
+  | {
+      readonly code: 'output-in-the-way';
+      readonly stage: string;
+      readonly outputs: readonly string[];
+      readonly files: readonly string[];
+      /** Those of them that bake once put there, and somebody changed. */
+      readonly changed: readonly string[];
+      readonly location: Location;
+    }
+  /** A warning: what somebody had changed was put in order again, and what it was is kept. */
+  | {
+      readonly code: 'output-kept';
+      readonly stage: string;
+      readonly files: readonly { readonly path: string; readonly as: string }[];
+    }
+  /** A warning: somebody changed or removed outputs while the run went on. */
+  | { readonly code: 'outputs-touched'; readonly files: readonly string[] }
   | {
       readonly code: 'secret-missing';
       readonly stage: string;

@@ -36,6 +36,10 @@ export interface PlannedOutput {
   readonly path: string;
   /** What it is, where its kind makes a disk. */
   readonly format?: DiskContainer;
+  /** What of the user's stands there is replaced: the pipeline says so. */
+  readonly replace?: true;
+  /** Line, column and length of its path in the pipeline, where that is not on the line of the stage's name. */
+  readonly at?: readonly [line: number, column: number, length: number];
 }
 
 export interface PlannedTool {

@@ -103,6 +103,34 @@ const secrets: Shape<SecretList> = {
   },
 };
 
+/** `dist/x`, or `{ path: dist/x, replace: true }`. */
+export interface GivenOutput {
+  /** Null where the kind's own path will do. */
+  readonly path: string | null;
+  readonly replace: boolean;
+}
+
+const outputPath = text('a path');
+const outputMap = fieldsOf('an output', {
+  path: field(outputPath, 'Where the stage leaves it'),
+  replace: field(
+    truth(),
+    '`true` replaces files that lie there when the output is put beside the pipeline, though bake did not put them there',
+  ),
+});
+const givenOutput: Shape<GivenOutput> = {
+  expected: 'a path',
+  schema: { anyOf: [outputPath.schema, outputMap.schema] },
+  read(node, at) {
+    if (node.type !== 'map') {
+      const path = outputPath.read(node, at);
+      return path === undefined ? undefined : { path, replace: false };
+    }
+    const read = outputMap.read(node, at);
+    return read && { path: read.path ?? null, replace: read.replace ?? false };
+  },
+};
+
 const resources = fieldsOf('`resources`', {
   cpu: field(wholeNumber(1, 1024), 'Processor slots that it takes of `--jobs`; 1 unless said'),
   memory: field(parsed('a size such as 2GiB', parseSize), 'Memory to reserve while it runs, such as `2GiB`'),
@@ -127,8 +155,8 @@ export const STAGE_FIELDS = {
     'Files, directories and patterns (`*`, `**`, `?`, `[a-z]`, `{a,b}`, `!` excludes), relative to the pipeline file',
   ),
   outputs: field(
-    mapOf('an output', text('a path'), nameProblem),
-    'Names of outputs and the paths at which the stage leaves them',
+    mapOf('an output', givenOutput, nameProblem),
+    'Names of outputs and the paths at which the stage leaves them; `{ path: …, replace: true }` lets bake replace what lies there',
   ),
   tools: field(
     listOf(text('the name of a program', toolProblem)),

@@ -34,6 +34,7 @@ export function reservedProblem(path: string, pipelineFile: string, cacheDir: st
   if (path === pipelineFile) return 'the path is the pipeline file itself';
   if (path === 'bake.lock') return 'the path is `bake.lock`, which bake writes';
   if (inside('.git')) return 'the path lies in `.git`';
+  if (inside('.bake-kept')) return 'the path lies in `.bake-kept`, where bake keeps what it replaces';
   const cache = normalisePath(cacheDir ?? 'cache');
   if ('path' in cache && inside(cache.path)) return `the path lies in the cache directory \`${cache.path}\``;
   return null;

@@ -3,7 +3,7 @@ import type { PipelineFailure } from '../model/failure-pipeline.ts';
 import type { PipelineStage, Span } from '../model/pipeline.ts';
 import type { OptionValues, PlannedAction, PlannedOutput, Template } from '../model/plan.ts';
 import type { StageKind } from '../stages/kind.ts';
-import { type FieldsRead, STAGE_FIELDS } from './fields.ts';
+import { type FieldsRead, type GivenOutput, STAGE_FIELDS } from './fields.ts';
 import type { Cell } from './matrix.ts';
 import { reportIssues } from './option-issues.ts';
 import { toOptionValue } from './option-values.ts';
@@ -64,7 +64,7 @@ export function planCell(
   const options = readOptions(stage, kind, scope, at);
   const needs = neededBy(fields.values, scope, at);
   const values = fields.values;
-  const paths = readOutputPaths(values.outputs, around, at);
+  const paths = readOutputs(values.outputs, around, at);
   const outputs = options && paths && nameOutputs(stage, cell, kind, options, paths, around);
   const planned = { name: cell.name, stage, edges: [...scope.edges, ...needs.edges] };
   if (env === null || options === null || outputs === null || !needs.complete || !fields.complete)
@@ -74,7 +74,7 @@ export function planCell(
     action: {
       ...actionHead(stage, cell, kind, options),
       ...actionFields(values),
-      outputs: outputs.map(({ span: _, ...output }) => output),
+      outputs: outputs.map((output) => plannedOutput(output, stage, source)),
       env,
       tools: plannedTools(kind.tools(options), declaredTools),
       location: source.locate(stage.nameSpan),
@@ -245,34 +245,46 @@ function neededBy(
   return { edges, complete };
 }
 
-type OutputPaths = ReadonlyMap<string, PlannedOutput & { readonly span: Span; readonly keySpan: Span }>;
+interface NamedOutput extends PlannedOutput {
+  readonly span: Span;
+  readonly keySpan?: Span;
+}
 
-/** The paths under `outputs:`; null when one cannot be used. */
-function readOutputPaths(
-  given: ReadonlyMap<string, PlacedEntry<string>> | undefined,
+interface OutputGiven extends Omit<NamedOutput, 'path'> {
+  /** Null where the kind's own path will do. */
+  readonly path: string | null;
+  readonly keySpan: Span;
+}
+
+/** What is under `outputs:`; null when a path cannot be used. */
+function readOutputs(
+  given: ReadonlyMap<string, PlacedEntry<GivenOutput>> | undefined,
   around: Surroundings,
   at: Reading,
-): OutputPaths | null {
-  const paths = new Map<string, PlannedOutput & { readonly span: Span; readonly keySpan: Span }>();
+): readonly OutputGiven[] | null {
+  const outputs: OutputGiven[] = [];
   for (const [name, { value, span, keySpan }] of given ?? []) {
-    const result = normalisePath(value);
+    const { path, replace } = value;
+    const result = path === null ? { path } : normalisePath(path);
     const problem =
       'problem' in result
         ? result.problem
-        : reservedProblem(result.path, around.pipelineFile, around.cacheDir);
+        : result.path === null
+          ? null
+          : reservedProblem(result.path, around.pipelineFile, around.cacheDir);
     if (problem === null && 'path' in result) {
-      paths.set(name, { name, path: result.path, span, keySpan });
+      outputs.push({ name, path: result.path, ...(replace ? { replace } : {}), span, keySpan });
       continue;
     }
     around.problems.add({
       code: 'bad-path',
       location: around.source.locate(span),
       where: `${at.where}.outputs.${name}`,
-      path: value,
+      path: path ?? '',
       problem: problem ?? '',
     });
   }
-  return paths.size === (given?.size ?? 0) ? paths : null;
+  return outputs.length === (given?.size ?? 0) ? outputs : null;
 }
 
 /** The kind's outputs at the paths that the stage gives them; for a command, those of the stage. */
@@ -281,10 +293,10 @@ function nameOutputs(
   cell: Cell,
   kind: StageKind,
   options: OptionValues,
-  given: OutputPaths,
+  given: readonly OutputGiven[],
   around: Surroundings,
-): readonly (PlannedOutput & { readonly span: Span })[] | null {
-  if (stage.kind === 'run') return [...given.values()];
+): readonly NamedOutput[] | null {
+  if (stage.kind === 'run') return withPaths(given, cell, around);
   const own = Object.entries(kind.outputs(options)).map(([name, { path, format }]) => ({
     name,
     path,
@@ -292,11 +304,41 @@ function nameOutputs(
     span: stage.nameSpan,
   }));
   const known = own.map((output) => output.name);
-  const unknown = [...given.values()].filter((output) => !known.includes(output.name));
+  const unknown = given.filter((output) => !known.includes(output.name));
   for (const { name: output, keySpan } of unknown) {
     const suggestion = around.problems.suggest(output, known);
     const location = around.source.locate(keySpan);
     around.problems.add({ code: 'unknown-output', location, stage: cell.name, output, known, suggestion });
   }
-  return unknown.length > 0 ? null : own.map((output) => ({ ...output, ...given.get(output.name) }));
+  if (unknown.length > 0) return null;
+  return own.map((output) => {
+    const one = given.find(({ name }) => name === output.name);
+    return one === undefined ? output : { ...output, ...one, path: one.path ?? output.path };
+  });
+}
+
+/** A command has no paths of its own. */
+function withPaths(
+  given: readonly OutputGiven[],
+  cell: Cell,
+  around: Surroundings,
+): readonly NamedOutput[] | null {
+  const named = given.flatMap(({ path, ...output }) => (path === null ? [] : [{ ...output, path }]));
+  for (const { name, path, keySpan } of given) {
+    if (path !== null) continue;
+    const location = around.source.locate(keySpan);
+    const where = `stages.${cell.name}.outputs.${name}`;
+    around.problems.add({ code: 'missing-key', location, key: 'path', where, expected: 'a path' });
+  }
+  return named.length === given.length ? named : null;
+}
+
+/** As it is planned: with its place, where that is not found from the stage's. */
+function plannedOutput(
+  { span, keySpan: _, ...output }: NamedOutput,
+  stage: PipelineStage,
+  source: SourceText,
+): PlannedOutput {
+  const { line, column, length } = source.locate(span);
+  return line === source.locate(stage.nameSpan).line ? output : { ...output, at: [line, column, length] };
 }

@@ -20,6 +20,13 @@ function shortened(pattern: string): string {
   return pattern.length > LONGEST_SHOWN ? `${pattern.slice(0, LONGEST_SHOWN)}…` : pattern;
 }
 
+const MOST_NAMES = 8;
+
+function named(files: readonly string[]): string {
+  const shown = files.slice(0, MOST_NAMES).join(', ');
+  return files.length > MOST_NAMES ? `${shown} and ${files.length - MOST_NAMES} more` : shown;
+}
+
 export const checkoutTexts: Texts<CheckoutFailure> = {
   'input-missing': {
     doc: 'A stage declares an input that does not exist.',
@@ -68,6 +75,33 @@ export const checkoutTexts: Texts<CheckoutFailure> = {
             hint: 'make it readable, or exclude it with a pattern that begins with `!`',
             state: 'nothing was run',
           },
+  },
+  'output-in-the-way': {
+    doc: 'A file or directory that bake did not put there, or that somebody changed since, stands where an output is to be. bake never removes it by itself.',
+    text: (failure) => ({
+      summary: `stage \`${failure.stage}\`: ${named(failure.files)} ${failure.files.length === 1 ? 'is' : 'are'} in the way of ${failure.outputs.length === 1 ? 'its output' : 'its outputs'} ${failure.outputs.map((output) => `\`${output}\``).join(', ')}`,
+      details: [
+        failure.changed.length === 0
+          ? 'bake did not put that there, or does not know it again'
+          : `bake put ${failure.changed.length === failure.files.length ? 'that' : named(failure.changed)} there, and somebody changed it since`,
+      ],
+      hint: `move it, or let bake replace it: once with \`--replace\`, always with \`outputs: { ${failure.outputs[0] ?? 'name'}: { path: …, replace: true } }\``,
+      state: 'nothing of it was touched',
+    }),
+  },
+  'output-kept': {
+    doc: 'Outputs that somebody had changed were put in order again. What they were is kept in the directory `.bake-kept` of the checkout.',
+    text: (failure) => ({
+      summary: `stage \`${failure.stage}\`: ${named(failure.files.map(({ path }) => path))} ${failure.files.length === 1 ? 'was' : 'were'} changed by somebody else; what ${failure.files.length === 1 ? 'it' : 'they'} held is kept as ${named(failure.files.map(({ as }) => as))}`,
+      hint: 'edit what an output is made from instead, or copy it to another place; remove what you do not need from `.bake-kept`',
+    }),
+  },
+  'outputs-touched': {
+    doc: 'Outputs were changed or removed by somebody while the run in which they were put there went on.',
+    text: (failure) => ({
+      summary: `${named(failure.files)} changed after bake had put ${failure.files.length === 1 ? 'it' : 'them'} in place`,
+      hint: 'the next `bake run` puts them in order again, and keeps what they are now',
+    }),
   },
   'secret-missing': {
     doc: 'A stage needs a secret that is not set in the environment of bake.',
