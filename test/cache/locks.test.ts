@@ -56,12 +56,12 @@ const taken = await opened.value.lock(name, { directory: '/checkout/' + process.
 if (!taken.ok) throw new Error(taken.failure.code);
 const lock = taken.value;
 lock.report('booting');
-console.log('holds');
 const watcher = watch(until, async () => {
   watcher.close();
   await lock.release();
   console.log('released');
 });
+console.log('holds');
 `;
 
 async function holder(rig: CacheRig, ...more: string[]) {
