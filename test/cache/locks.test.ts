@@ -461,6 +461,33 @@ test('another network namespace sees the same lock', async () => {
   await lock?.release();
 });
 
+test('a builder in a container is waited for while it renews its file, though its process cannot be seen', async () => {
+  await using rig = cacheRig();
+  const cache = await rig.open({ lockLimits: { silentMs: 1_500 } });
+  const program = await buildProgram(rig.directory, 'holder', HOLDER);
+  rig.write('until/x', '');
+  await using child = startChild(program, [rig.path('cache'), FINGERPRINT, rig.path('until'), '100'], {
+    wrapper: ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'],
+  });
+  expect(await child.nextLine()).toBe('holds');
+  const { realm, pid } = JSON.parse(readFileSync(rig.path(LOCK), 'utf8')).owner;
+  expect([pid, realm === rig.host.identity.realm]).toEqual([1, false]);
+  let isTaken = false;
+  const mine = lockOf(cache).then((lock) => {
+    isTaken = true;
+    return lock;
+  });
+  const times = new Set<number>();
+  while (times.size < 25) {
+    times.add(lstatSync(rig.path(LOCK)).mtimeMs);
+    await rig.host.clock.sleep(10);
+  }
+  expect(isTaken).toBe(false);
+  child.process.kill('SIGKILL');
+  await (await mine)?.release();
+  expect(rig.warnings).toMatchObject([{ code: 'builder-passed-over', why: 'silent' }]);
+});
+
 test('what the dead left of stages that nobody builds any more is cleared away by the next run, and nothing else', async () => {
   await using rig = cacheRig();
   const locks = rig.path('cache/v1/locks');

@@ -44,14 +44,14 @@ class Running {
     this.child.kill(signal);
   }
 
-  /** Waits until it has written something that matches; rejects when it ends without that. */
-  async says(pattern: RegExp): Promise<void> {
-    await new Promise<void>((done, reject) => {
+  /** Waits until it has written something that matches, and gives that; rejects when it ends without. */
+  says(pattern: RegExp): Promise<RegExpExecArray> {
+    return new Promise((done, reject) => {
       const look = () => {
-        const isThere = pattern.test(this.#stdout) || pattern.test(this.#stderr);
-        if (!isThere && !this.#isOver) return;
+        const found = pattern.exec(this.#stdout) ?? pattern.exec(this.#stderr);
+        if (found === null && !this.#isOver) return;
         this.#watchers.delete(look);
-        if (isThere) done();
+        if (found !== null) done(found);
         else reject(new Error(`ended without saying ${pattern}:\n${this.#stdout}\n${this.#stderr}`));
       };
       this.#watchers.add(look);
