@@ -23,6 +23,19 @@ const LONGEST_TEXT = 1024 * 1024;
 const BEFORE_MANIFEST = ',"manifest":';
 const AFTER_MANIFEST = ',"origin":';
 
+const RESULT_FIELDS = [
+  'format',
+  'fingerprint',
+  'artifacts',
+  'layered',
+  'log',
+  'durationMs',
+  'createdAt',
+  'origin',
+];
+const CONTENT_FIELDS = ['type', 'digest', 'sizeBytes'];
+const FILE_FIELDS = [...CONTENT_FIELDS, 'executable', 'private', 'special', 'attributes'];
+
 type Fields = { readonly [field: string]: unknown };
 
 /**
@@ -66,6 +79,7 @@ export function parseJson(text: string): unknown {
 
 function isResult(value: Fields): value is Fields & Omit<ActionResult, 'manifest'> {
   return (
+    hasOnly(value, RESULT_FIELDS) &&
     value['format'] === RESULT_FORMAT &&
     areArtifacts(value['artifacts']) &&
     (value['layered'] === undefined || isLayered(value['layered'])) &&
@@ -120,6 +134,7 @@ function areArtifacts(value: unknown): value is readonly Artifact[] {
 function isArtifact(value: unknown): value is Artifact {
   return (
     isRecord(value) &&
+    hasOnly(value, ['name', 'path', 'content']) &&
     isText(value['name'], LONGEST_NAME) &&
     value['name'] !== '' &&
     isText(value['path'], LONGEST_PATH) &&
@@ -132,11 +147,11 @@ function isContent(value: unknown): value is Content {
   if (!isSizedDigest(value)) return false;
   switch (value['type']) {
     case 'file':
-      return typeof value['executable'] === 'boolean' && hasGoodExtras(value);
+      return hasOnly(value, FILE_FIELDS) && typeof value['executable'] === 'boolean' && hasGoodExtras(value);
     case 'tree':
-      return true;
+      return hasOnly(value, CONTENT_FIELDS);
     case 'layers':
-      return areLayers(value['layers']);
+      return hasOnly(value, [...CONTENT_FIELDS, 'layers']) && areLayers(value['layers']);
     default:
       return false;
   }
@@ -200,6 +215,11 @@ function isJson(value: unknown, depth: number): boolean {
   return Object.keys(value).every(
     (name) => name !== '__proto__' && isJson((value as Fields)[name], depth - 1),
   );
+}
+
+/** A misspelt or doubled field would else pass for one that is not there. */
+function hasOnly(value: Fields, names: readonly string[]): boolean {
+  return Object.keys(value).every((name) => names.includes(name));
 }
 
 function isRecord(value: unknown): value is Fields {
