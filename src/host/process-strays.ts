@@ -16,7 +16,7 @@ export interface StraySearch {
 }
 
 /** Numbers are given out in sequence: when so many were since, or for so long, a look at all that there are is as quick, and safe from a sequence that began anew. */
-const FEW = 64;
+const FEW = 200;
 const BRIEF_MS = 2_000;
 /** A daemon that is asked to end gets this long. */
 const POLITE_MS = 500;
