@@ -13,7 +13,7 @@ export function parseIdentity(text: string): ProcessIdentity | null {
 }
 
 /** The same of what was parsed already. */
-export function identityIn(value: unknown): ProcessIdentity | null {
+function identityIn(value: unknown): ProcessIdentity | null {
   if (typeof value !== 'object' || value === null) return null;
   const { pid, startedAt, realm } = value as { readonly [key: string]: unknown };
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 1) return null;

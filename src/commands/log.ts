@@ -59,7 +59,7 @@ async function logOf(session: Session, action: PlannedAction): Promise<Result<st
 
 /** Writes a log: as it may be shown, or `isRaw` the bytes as they are stored, whatever is in them. */
 async function show(host: Host, file: string, invocation: Invocation, isRaw: boolean): Promise<void> {
-  const write = isRaw ? writeRaw : (log: Uint8Array) => writeClean(log, invocation);
+  const write = isRaw ? writeRaw : async (log: Uint8Array) => writeClean(log, invocation);
   const shown = await pour(host, file, 0, write);
   // A last line without its end.
   await host.files.withReader(file, async (source) => {

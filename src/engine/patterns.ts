@@ -23,7 +23,7 @@ const MAGIC = /[*?[{]/;
 /** The longest path that the kernel takes. */
 const LONGEST = 4096;
 /** So many patterns may one with braces stand for. */
-export const MOST_ALTERNATIVES = 1024;
+const MOST_ALTERNATIVES = 1024;
 
 /** Parses one entry of `inputs`. A backslash makes the next character plain. */
 export function parsePattern(entry: string): Pattern {

@@ -13,25 +13,11 @@ import { changesSince, reasonsToRun, resultFor } from './last-result.ts';
 import { referencesOf } from './options.ts';
 import { examineArtifacts, NOT_PLACED, type Placement, placeArtifacts, together } from './placement.ts';
 import type { Prepared } from './prepare.ts';
-import type { ResourcePool } from './resources.ts';
 import type { Session } from './session.ts';
-import type { Settled } from './settled.ts';
+import type { Settled, SettlerOptions } from './settled.ts';
 import { isGood, notBegun } from './settled.ts';
 import type { HandedOn, Produced } from './stage-run.ts';
 import { forgetAttempts, runStage } from './stage-run.ts';
-
-export interface SettlerOptions {
-  /** All that are to be settled. */
-  readonly actions: ReadonlyMap<string, PlannedAction>;
-  readonly pool: ResourcePool;
-  readonly isForced: (action: PlannedAction) => boolean;
-  /** How long the way from an action to the end is: the longest goes first. */
-  readonly urgencyOf: (action: string) => number;
-  /** Told of every action that was settled once more, because its result was lost. */
-  readonly onAgain: (settled: Settled) => void;
-  /** Prepares an action that was not, because it might have been as before. */
-  readonly prepareLate: (action: PlannedAction) => Promise<Result<Prepared, Failure>>;
-}
 
 /** So often what an action reads may turn out to be damaged before that is its failure. */
 const MOST_ROUNDS = 3;

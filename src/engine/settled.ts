@@ -5,8 +5,11 @@ import type { Digest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { PlannedAction } from '../model/plan.ts';
+import type { Result } from '../model/result.ts';
 import type { Pinned } from './fingerprint.ts';
 import type { Placement } from './placement.ts';
+import type { Prepared } from './prepare.ts';
+import type { ResourcePool } from './resources.ts';
 
 export interface Settled {
   readonly action: PlannedAction;
@@ -25,6 +28,20 @@ export interface Settled {
   readonly failure: Failure | null;
   /** Blobs with secrets that it left: there is no stored result then, and the next run makes it again. */
   readonly exposed?: readonly Digest[];
+}
+
+/** What a Settler is given besides the session and what was prepared. */
+export interface SettlerOptions {
+  /** All that are to be settled. */
+  readonly actions: ReadonlyMap<string, PlannedAction>;
+  readonly pool: ResourcePool;
+  readonly isForced: (action: PlannedAction) => boolean;
+  /** How long the way from an action to the end is: the longest goes first. */
+  readonly urgencyOf: (action: string) => number;
+  /** Told of every action that was settled once more, because its result was lost. */
+  readonly onAgain: (settled: Settled) => void;
+  /** Prepares an action that was not, because it might have been as before. */
+  readonly prepareLate: (action: PlannedAction) => Promise<Result<Prepared, Failure>>;
 }
 
 /** Whether a later run may rest on what it made. */

@@ -15,7 +15,7 @@ export interface ReadLimits {
 const OPEN = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 /** A system error that Node did not throw. */
-export class FileTrouble extends Error {
+class FileTrouble extends Error {
   readonly code: string;
   constructor(code: string, path: string) {
     super(`${code}: ${path}`);

@@ -62,7 +62,7 @@ export function printable(text: string, rules: SinkRules): string {
 }
 
 /** The text in which no line is a command of a continuous integration service: a backslash stands in its way. */
-export function defused(text: string): string {
+function defused(text: string): string {
   if (!text.includes(':') && !text.includes('#')) return text;
   return text.replace(COMMAND_LINE, '$1\\').replace(COMMAND_ANYWHERE, '##\\');
 }
