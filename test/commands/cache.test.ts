@@ -70,7 +70,7 @@ test('what is not understood is refused, and nothing is removed by accident', as
   await using rig = await Rig.make();
   const here = rig.checkout('here', { 'pipeline.yaml': PIPELINE });
   await here.run();
-  for (const args of [[], ['verify'], ['rm']]) expect((await here.bake(['cache', ...args])).code).toBe(2);
+  for (const args of [[], ['polish'], ['rm']]) expect((await here.bake(['cache', ...args])).code).toBe(2);
   expect(await here.bake(['cache', 'rm', 'disk', 'dsik'])).toMatchObject({ code: 1, stdout: '' });
   expect((await json(here, 'ls')).results).toHaveLength(2);
 });
