@@ -305,8 +305,9 @@ import { openCache } from './src/cache/local.ts';
 import { realHost } from './src/host/real.ts';
 process.umask(0o077);
 const [directory, name, hold] = process.argv.slice(2);
-// The home of these users is that of root: where their own state goes is told of elsewhere.
-const onWarning = (warning) => warning.code.startsWith('private-state-') || console.log(JSON.stringify(warning));
+process.env.HOME = directory + '/home-' + process.getuid();
+// Where their own state goes is told of elsewhere.
+const onWarning = (warning) => warning.code === 'private-state-elsewhere' || console.log(JSON.stringify(warning));
 const opened = await openCache(realHost(), directory, { onWarning });
 const onWait = (other) => console.log('waits for ' + other.pid);
 const taken = await opened.value.lock(name, { directory: '/', onWait, signal: new AbortController().signal });
