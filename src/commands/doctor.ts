@@ -37,6 +37,8 @@ const TOOLS: readonly (readonly [name: string, versionArgument: string, needed: 
   ['xorriso', '-version', true],
   ['zstd', '--version', true],
   ['cpio', '--version', true],
+  // Without it no extended attributes of outputs are kept.
+  ['perl', '-v', false],
 ];
 
 /** Less than this on a disk, and a build of the default pipeline may not fit. */
