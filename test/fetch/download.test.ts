@@ -223,7 +223,8 @@ describe('a download', () => {
     await using context = await stageContext({ signal: stopping.signal });
     const fetching = fetchWith({ url: `${server.origin}/i`, sha256: SHA256, stall_timeout: '60s' }, context);
     const part = join(context.persistent, 'part');
-    await expect.poll(() => existsSync(part) && statSync(part).size).toBeGreaterThan(0);
+    // All that the server sent, and no more is coming.
+    await expect.poll(() => existsSync(part) && statSync(part).size, { timeout: 30_000 }).toBe(1_500_000);
     stopping.abort();
     expect(codeOf(await fetching)).toBe('fetch-failed');
     expect(statSync(part).size).toBe(1_500_000);
