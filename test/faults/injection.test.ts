@@ -1,0 +1,35 @@
+/** Faults at every operation: whichever file-system or process operation of a flow fails, or the process dies there, nothing wrong is stored or placed, nothing of the user's is lost, and the next run puts everything right. */
+import { expect, test } from 'vitest';
+import { type Fault, FaultCheckout, FLOWS } from './flows.ts';
+
+const FAULTS: readonly Fault[] = ['kill', 'EIO', 'EACCES', 'EMFILE', 'ENOSPC+', 'EDQUOT+'];
+/** Points for each flow and fault in the short form; `FAULTS=all` strikes every operation. */
+const SHORT = 5;
+const isWhole = process.env['FAULTS'] === 'all';
+
+const cases = FLOWS.flatMap((flow) =>
+  FAULTS.map((fault) => ({ flow, fault, title: `${flow.name}, ${fault}` })),
+);
+
+test.each(cases)(
+  '$title: right bytes or a failure, and the next run is right',
+  { timeout: isWhole ? 3_600_000 : 120_000 },
+  ({ flow, fault }) => {
+    using checkout = new FaultCheckout();
+    const count = checkout.count(flow, fault);
+    const points = isWhole
+      ? Array.from({ length: count }, (_, at) => at + 1)
+      : // Spread over the whole flow, its first and its last operation among them.
+        [
+          ...new Set(
+            Array.from({ length: SHORT }, (_, at) => 1 + Math.round((at * (count - 1)) / (SHORT - 1))),
+          ),
+        ];
+    const problems = points.flatMap((at) =>
+      checkout.strike(flow, fault, at).map((problem) => `operation ${at} of ${count}: ${problem}`),
+    );
+    if (isWhole) console.log(`${flow.name}, ${fault}: ${points.length} points, ${problems.length} problems`);
+    expect(points.length).toBeGreaterThan(0);
+    expect(problems).toEqual([]);
+  },
+);
