@@ -117,35 +117,48 @@ class Storm implements Disposable {
   }
 }
 
+/** One round: edits, eight processes of which some are killed, then one clean run in each checkout. */
+async function weather(
+  storm: Storm,
+  random: () => number,
+  round: number,
+): Promise<{ readonly kills: number; readonly problems: readonly string[] }> {
+  const checkouts = [...storm.values.keys()];
+  const problems: string[] = [];
+  for (const checkout of checkouts)
+    if (random() < 0.8) storm.edit(checkout, `${Math.floor(random() * 3)}-${round}`);
+  const running = Array.from({ length: PROCESSES }, () =>
+    storm.start(checkouts[Math.floor(random() * checkouts.length)] as string),
+  );
+  let kills = 0;
+  for (const { child } of running.filter(() => random() < 0.5)) {
+    await new Promise((resolve) => setTimeout(resolve, random() * 300));
+    if (child.exitCode === null && child.kill('SIGKILL')) kills += 1;
+  }
+  const complain = (when: string, { code, signal, output }: Ended) =>
+    problems.push(`${when}: ended with ${code ?? signal}: ${output.slice(-600)}`);
+  for (const ended of await Promise.all(running.map((one) => one.ended)))
+    if (ended.code !== 0 && ended.signal !== 'SIGKILL') complain(`round ${round}`, ended);
+  problems.push(...faultsOf(storm.cache).filter((fault) => !fault.includes('missing')));
+  for (const checkout of checkouts) {
+    const ended = await storm.start(checkout).ended;
+    if (ended.code === 0) problems.push(...storm.wrongIn(checkout));
+    else complain(`round ${round}, afterwards`, ended);
+  }
+  problems.push(...faultsOf(storm.cache));
+  return { kills, problems };
+}
+
 test(`after ${KILLS} kills at random moments no result is wrong, and every next run ends well`, {
   timeout: 60_000 + KILLS * 5_000,
 }, async () => {
   using storm = new Storm();
   const random = randomFrom(SEED);
-  const checkouts = [...storm.values.keys()];
   const problems: string[] = [];
-  let kills = 0;
-  for (let round = 0; kills < KILLS; round++) {
-    for (const checkout of checkouts)
-      if (random() < 0.8) storm.edit(checkout, `${Math.floor(random() * 3)}-${round}`);
-    const running = Array.from({ length: PROCESSES }, () =>
-      storm.start(checkouts[Math.floor(random() * checkouts.length)] as string),
-    );
-    for (const { child } of running.filter(() => random() < 0.5)) {
-      await new Promise((resolve) => setTimeout(resolve, random() * 300));
-      if (child.exitCode === null && child.kill('SIGKILL')) kills += 1;
-    }
-    for (const { code, signal, output } of await Promise.all(running.map(({ ended }) => ended)))
-      if (code !== 0 && signal !== 'SIGKILL')
-        problems.push(`round ${round}: ended with ${code ?? signal}: ${output.slice(-600)}`);
-    problems.push(...faultsOf(storm.cache).filter((fault) => !fault.includes('missing')));
-    for (const checkout of checkouts) {
-      const { code, signal, output } = await storm.start(checkout).ended;
-      if (code === 0) problems.push(...storm.wrongIn(checkout));
-      else problems.push(`round ${round}, afterwards: ${code ?? signal}: ${output.slice(-600)}`);
-    }
-    problems.push(...faultsOf(storm.cache));
-    if (problems.length > 10) break;
+  for (let round = 0, kills = 0; kills < KILLS && problems.length < 10; round++) {
+    const outcome = await weather(storm, random, round);
+    kills += outcome.kills;
+    problems.push(...outcome.problems);
   }
   expect(problems).toEqual([]);
 });
