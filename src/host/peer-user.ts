@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 
 const TABLE = '/proc/net/tcp';
+/** The kernel gives the table a page at a time: a connection may be missed while others come and go. */
+const MOST_READS = 5;
 
 /**
  * The user id of whoever connected from `peerPort` to `ownPort`, both on 127.0.0.1, as the kernel tells it; null when it does
@@ -11,16 +13,23 @@ export function peerUser(peerPort: number, ownPort: number): number | null {
   const address = (port: number) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const wanted = ` ${address(peerPort)} ${address(ownPort)} `;
   try {
-    const table = readFileSync(TABLE, 'latin1');
-    const at = table.indexOf(wanted);
-    if (at === -1) return null;
-    // State, queues, timer and retransmissions come before the user.
-    const user = table
-      .slice(at + wanted.length, at + 200)
-      .trim()
-      .split(/\s+/)[4];
-    return user !== undefined && /^\d+$/.test(user) ? Number(user) : null;
+    for (let reads = 0; reads < MOST_READS; reads++) {
+      const user = userIn(readFileSync(TABLE, 'latin1'), wanted);
+      if (user !== null) return user;
+    }
+    return null;
   } catch {
     return null;
   }
+}
+
+function userIn(table: string, wanted: string): number | null {
+  const at = table.indexOf(wanted);
+  if (at === -1) return null;
+  // State, queues, timer and retransmissions come before the user.
+  const user = table
+    .slice(at + wanted.length, at + 200)
+    .trim()
+    .split(/\s+/)[4];
+  return user !== undefined && /^\d+$/.test(user) ? Number(user) : null;
 }
