@@ -80,6 +80,16 @@ export interface BuildLock {
   release(): Promise<void>;
 }
 
+export interface Workspace {
+  readonly path: string;
+  /**
+   * Whether the place, not the work, is to blame for what went wrong in it: it is full, or was removed. Then the next
+   * workspace lies elsewhere, and the same work may go well there.
+   */
+  isToBlame(): Promise<boolean>;
+  dispose(): Promise<void>;
+}
+
 export interface Cache {
   readonly directory: string;
   readonly actions: ActionCache;
@@ -115,9 +125,7 @@ export interface Cache {
    * A directory of a new name on the cache's file system, with empty ones of these names in it and nothing else; removed
    * by `dispose` or, if this process dies, by a later run.
    */
-  makeWorkspace(
-    empty?: readonly string[],
-  ): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
+  makeWorkspace(empty?: readonly string[]): Promise<Result<Workspace, Failure>>;
   /** Digest of a file of the checkout, from the hash memo when its stamp is unchanged. */
   digestOf(path: string): Promise<Result<{ readonly digest: Digest; readonly sizeBytes: number }, Failure>>;
   /** The same for many files whose stamps were just taken, in their order; `placeOf` has the absolute path of each name. */

@@ -157,7 +157,7 @@ function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cac
       if (!made.ok) return made;
       const { path, dispose } = made.value;
       return ok({
-        path,
+        ...made.value,
         async dispose() {
           await soundness.links.removeBelow(path);
           await dispose();

@@ -34,6 +34,8 @@ export interface Store {
    * done, in this layout or in another.
    */
   write<T>(work: (layout: Layout) => Promise<Result<T, HostFailure>>): Promise<Result<T, Failure>>;
+  /** Says that nothing more can be written to a layout, and whether there is another one for what comes. */
+  leave(layout: Layout, path: string, errno: string): Promise<boolean>;
   /** The directories of a layout that somebody removed while it was in use. */
   makeAgain(layout: Layout): Promise<Result<void, HostFailure>>;
   /** A directory with the modes of the cache. */
@@ -156,14 +158,20 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
       const path = main.blob(digest);
       return { path, stamp: files.stamp(path) };
     },
+    async leave(layout, path, errno) {
+      if (layout !== main) return false;
+      store.warn({ code: 'cache-not-writable', directory, path, errno });
+      // One for all that fail at the same time.
+      makingStandIn ??= makeStandIn();
+      return (await makingStandIn).ok;
+    },
     async write(work) {
       if (standIn === null) {
         const result = await attempt(main, work);
         if (result.ok || !isTroubleOf(main, result.failure)) return result;
         const { path, errno } = result.failure;
-        store.warn({ code: 'cache-not-writable', directory, path, errno });
+        await store.leave(main, path, errno);
       }
-      // One for all that fail at the same time.
       makingStandIn ??= makeStandIn();
       const other = await makingStandIn;
       if (!other.ok) return other;

@@ -1,11 +1,12 @@
 /** Workspaces: empty directories where nobody else can reach them, and the clearing away of those whose process is dead. */
-import type { Host } from '../host/host.ts';
+import type { Files, Host } from '../host/host.ts';
 import type { PrivateLayout } from '../incremental/private-place.ts';
 import type { Fingerprint } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { ageOnceADay } from './ageing.ts';
+import type { Workspace } from './cache.ts';
 import { clearInUse, FOREIGN_STALE_MS, type InUseRecord, openInUse } from './in-use.ts';
 import type { Layout } from './layout.ts';
 import { parseIdentity } from './parse-identity.ts';
@@ -17,9 +18,7 @@ const RENEW_MS = 60_000;
 export interface Workspaces {
   /** Notes that this process rests on results: removal spares them while the process lives. Trouble costs protection only. */
   noteUses(fingerprints: readonly Fingerprint[]): Promise<void>;
-  make(
-    empty: readonly string[],
-  ): Promise<Result<{ readonly path: string; dispose(): Promise<void> }, Failure>>;
+  make(empty: readonly string[]): Promise<Result<Workspace, Failure>>;
   close(): Promise<void>;
 }
 
@@ -110,13 +109,15 @@ export function workspacesOf(store: Store): Workspaces {
         const path = `${parent.value.directory}/${numbered}`;
         // Under a new name, so that nobody who knew it before finds it again.
         const old = takeLike(empty);
-        if (old !== null && (await files.rename(old.path, path)).ok) return ok({ ...old, path });
-        return makeSkeleton(files, path, empty);
+        if (old !== null && (await files.rename(old.path, path)).ok) return ok({ ...old, path, layout });
+        const made = await makeSkeleton(files, path, empty);
+        return made.ok ? ok({ ...made.value, layout }) : made;
       });
       if (!made.ok) return fail(made.failure);
       const skeleton = made.value;
       return ok({
         path: skeleton.path,
+        isToBlame: () => isToBlame(store, skeleton),
         async dispose() {
           if (skeleton.empty.size === 0) return void (await files.remove(skeleton.path));
           const emptied = await strip(files, skeleton);
@@ -138,6 +139,25 @@ export function workspacesOf(store: Store): Workspaces {
       homes.clear();
     },
   };
+}
+
+/** Less room than this is none: what is full at one moment has a little room at the next. */
+const LEAST_BYTES = 1024 * 1024;
+const LEAST_FILES = 16;
+
+async function isToBlame(
+  store: Store,
+  { path, layout }: { readonly path: string; readonly layout: Layout },
+): Promise<boolean> {
+  const { files } = store.host;
+  if (files.stamp(path) === null) return true;
+  if (!(await isFull(files, path))) return false;
+  return store.leave(layout, path, 'ENOSPC');
+}
+
+async function isFull(files: Files, path: string): Promise<boolean> {
+  const [bytes, count] = [await files.freeBytes(path), await files.freeFiles(path)];
+  return (bytes !== null && bytes < LEAST_BYTES) || (count !== null && count < LEAST_FILES);
 }
 
 const OWNER = 'owner.json';

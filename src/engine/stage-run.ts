@@ -36,6 +36,8 @@ const FINAL: readonly Failure['code'][] = [
   'output-not-a-file',
   'not-storable',
 ];
+/** So often a workspace may turn out to be full, or removed by somebody. */
+const MOST_PLACES = 3;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -74,9 +76,19 @@ export interface HandedOn {
 export async function runStage(session: Session, runnable: Runnable): Promise<Result<Produced, Failure>> {
   const { action } = runnable.prepared;
   const attempts = action.retries + 1;
+  let places = 1;
   for (let attempt = 1; ; attempt++) {
     if (attempt > 1) runnable.onAttempt(attempt);
-    const produced = await runOnce(session, runnable, attempt === attempts);
+    let isElsewhere = false;
+    const produced = await runOnce(session, runnable, attempt === attempts, () => {
+      isElsewhere = places < MOST_PLACES;
+    });
+    // No attempt of the stage's own: the place of its workspace was to blame, and the next one is another.
+    if (isElsewhere && !produced.ok && !session.signal.aborted) {
+      places += 1;
+      attempt -= 1;
+      continue;
+    }
     if (produced.ok || attempt === attempts || session.signal.aborted || !isWorthRetrying(produced.failure)) {
       return produced;
     }
@@ -101,6 +113,7 @@ async function runOnce(
   session: Session,
   runnable: Runnable,
   isLast: boolean,
+  onBlame: () => void,
 ): Promise<Result<Produced, Failure>> {
   const { host, cache, checkoutDirectory } = session;
   const { action } = runnable.prepared;
@@ -117,9 +130,15 @@ async function runOnce(
   );
   try {
     const places = await makePlaces(session, own.value.path, action);
-    if (!places.ok) return places;
+    if (!places.ok) {
+      if (await own.value.isToBlame()) onBlame();
+      return places;
+    }
     const around = { places: places.value, masks, log, secrets: secrets.value, isLast };
     const produced = await inPlaces(session, runnable, around);
+    // What works in the checkout, or is never the same twice, may have done something that must not be done again.
+    const isRepeatable = action.cacheable && places.value.workspace !== session.plan.root;
+    if (!produced.ok && isRepeatable && (await own.value.isToBlame())) onBlame();
     return produced.ok ? produced : fail(masks.applyDeep(produced.failure));
   } finally {
     await log.close();

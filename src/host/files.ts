@@ -84,17 +84,25 @@ export const realFiles: Files = {
   remove: (path) => attemptAsync('remove', path, () => remove(path)),
   removeEmpty: (path) => attemptAsync('remove', path, () => rmdir(path)),
   async freeBytes(path) {
-    try {
-      const { bavail, bsize } = await statfs(path);
-      return bavail * bsize;
-    } catch (error) {
-      if (errnoOf(error) === null) throw error;
-      return null;
-    }
+    const room = await roomAt(path);
+    return room && room.bavail * room.bsize;
+  },
+  async freeFiles(path) {
+    const room = await roomAt(path);
+    return room && (room.files === 0 ? null : room.ffree);
   },
   withReader: (path, use, limits) => attemptAsync('read', path, () => readThrough(path, use, limits)),
   withWriter: (path, use) => attemptAsync('write', path, () => writeThrough(path, use)),
 };
+
+async function roomAt(path: string) {
+  try {
+    return await statfs(path);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return null;
+  }
+}
 
 /** `mode`, when given, holds for every directory that is made, whatever the umask and a set-group-id parent say. */
 function makeDirectory(path: string, mode: number | undefined): void {

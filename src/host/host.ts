@@ -135,6 +135,8 @@ export interface Files {
   removeEmpty(path: string): Promise<Result<void, HostFailure>>;
   realPath(path: string): string | null;
   freeBytes(path: string): Promise<number | null>;
+  /** How many more files the file system takes; null where it does not say, or counts none. */
+  freeFiles(path: string): Promise<number | null>;
   /** `use` gets a reader of a regular file, which is closed afterwards. */
   withReader<T>(
     path: string,
