@@ -217,6 +217,9 @@ export async function makeOwnFile(
     typeof source === 'string'
       ? await files.copyFile(source, to, mode)
       : await files.writeFile(to, source, { mode, lessUmask: true });
+  // Removed between the look and the copy: who asks for it has it made again.
+  if (!written.ok && store.locate(file.digest).stamp === null)
+    return fail({ code: 'blob-missing', digest: file.digest });
   const done = written.ok && !isUsual(file) ? await withExtras(store, to, file) : written;
   return done.ok ? files.setModified(to, mtimeMs) : done;
 }

@@ -151,6 +151,8 @@ async function isToBlame(
 ): Promise<boolean> {
   const { files } = store.host;
   if (files.stamp(path) === null) return true;
+  // Others have left it already: it was full, or refused something, while this work was going on.
+  if (!store.layouts().slice(0, 1).includes(layout)) return true;
   if (!(await isFull(files, path))) return false;
   return store.leave(layout, path, 'ENOSPC');
 }

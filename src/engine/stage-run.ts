@@ -38,6 +38,7 @@ const FINAL: readonly Failure['code'][] = [
 ];
 /** So often a workspace may turn out to be full, or removed by somebody. */
 const MOST_PLACES = 3;
+const REMOVAL_MS = 100;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -104,6 +105,12 @@ export async function runStage(session: Session, runnable: Runnable): Promise<Re
   }
 }
 
+/** Whether the failure may be that of a workspace which somebody is just removing. */
+function looksRemoved(failure: Failure): boolean {
+  if (failure.code === 'file-trouble') return failure.errno === 'ENOENT';
+  return failure.code === 'command-not-found' || failure.code === 'not-storable';
+}
+
 /** What would fail again in the same way is not tried again. */
 function isWorthRetrying(failure: Failure): boolean {
   return !FINAL.includes(failure.code);
@@ -138,7 +145,12 @@ async function runOnce(
     const produced = await inPlaces(session, runnable, around);
     // What works in the checkout, or is never the same twice, may have done something that must not be done again.
     const isRepeatable = action.cacheable && places.value.workspace !== session.plan.root;
-    if (!produced.ok && isRepeatable && (await own.value.isToBlame())) onBlame();
+    if (!produced.ok && isRepeatable) {
+      // Whoever removes a cache takes a moment, and begins with what is in the workspace.
+      if (looksRemoved(produced.failure)) await host.clock.sleep(REMOVAL_MS, session.signal);
+      const isGone = host.files.stamp(places.value.workspace) === null;
+      if (isGone || (await own.value.isToBlame())) onBlame();
+    }
     return produced.ok ? produced : fail(masks.applyDeep(produced.failure));
   } finally {
     await log.close();
