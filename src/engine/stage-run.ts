@@ -24,6 +24,7 @@ import type { Prepared } from './prepare.ts';
 import type { Session } from './session.ts';
 import type { Places } from './staging.ts';
 import { dateDirectories, makePlaces, OWN_DIRECTORIES, stageArtifacts, stageFiles } from './staging.ts';
+import { timeLimit } from './time-limit.ts';
 
 const FINAL: readonly Failure['code'][] = [
   'secret-in-output',
@@ -378,29 +379,4 @@ async function storedLog(session: Session, log: ActionLog): Promise<Produced['lo
   if (!bytes.ok) return null;
   const blob = await cache.blobs.put(bytes.value);
   return blob.ok ? blob.value : null;
-}
-
-/** A signal that fires at Ctrl-C and when the time is over. */
-function timeLimit(session: Session, timeoutMs: number | null) {
-  // Aborting makes an exception with a stack, which a thousand stages without a limit need not pay for.
-  if (timeoutMs === null) return { signal: session.signal, expired: () => false, done: () => undefined };
-  const controller = new AbortController();
-  let over = false;
-  const stop = () => controller.abort();
-  if (session.signal.aborted) stop();
-  else session.signal.addEventListener('abort', stop, { once: true });
-  const inTime = new AbortController();
-  void session.host.clock.sleep(timeoutMs, inTime.signal).then(() => {
-    if (inTime.signal.aborted) return;
-    over = true;
-    stop();
-  });
-  return {
-    signal: controller.signal,
-    expired: () => over,
-    done() {
-      inTime.abort();
-      session.signal.removeEventListener('abort', stop);
-    },
-  };
 }
