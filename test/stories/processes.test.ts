@@ -158,16 +158,17 @@ it('goes on without a builder that was stopped, and says so; when that goes on, 
   first.running.kill('SIGSTOP');
   const second = there.startRun(['--reporter', 'plain'], { env });
   const again = await rig.tools.next('work');
-  await again.write('o', 'made once');
-  await again.exit(0);
-  const taken = await second.run;
-  expect(taken.outcomes).toEqual({ a: 'built' });
-  expect(taken.stdout + taken.stderr).toContain('[builder-passed-over]');
+  // It goes on while the other builds: the lock is the other's then.
   first.running.kill('SIGCONT');
   await call.write('o', 'made once');
   await call.exit(0);
   const resumed = await first.run;
   expect(resumed.outcomes).toEqual({ a: 'built' });
   expect(resumed.stdout + resumed.stderr).toContain('[lock-lost]');
+  await again.write('o', 'made once');
+  await again.exit(0);
+  const taken = await second.run;
+  expect(taken.outcomes).toEqual({ a: 'built' });
+  expect(taken.stdout + taken.stderr).toContain('[builder-passed-over]');
   for (const checkout of [here, there]) expect(checkout.read('o')).toBe('made once');
 });
