@@ -220,6 +220,8 @@ export async function makeOwnFile(
   // Removed between the look and the copy: who asks for it has it made again.
   if (!written.ok && store.locate(file.digest).stamp === null)
     return fail({ code: 'blob-missing', digest: file.digest });
-  const done = written.ok && !isUsual(file) ? await withExtras(store, to, file) : written;
+  const { userUmask } = store.host;
+  const opened = written.ok && userUmask !== STAGE_UMASK ? await files.chmod(to, mode & ~userUmask) : written;
+  const done = opened.ok && !isUsual(file) ? await withExtras(store, to, file) : opened;
   return done.ok ? files.setModified(to, mtimeMs) : done;
 }

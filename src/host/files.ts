@@ -131,8 +131,9 @@ async function remove(path: string): Promise<void> {
     if (!removeSmall(path)) await rm(path, { recursive: true, force: true, maxRetries: 3 });
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno !== 'EACCES' && errno !== 'EPERM') throw error;
-    unlockDirectories(path);
+    if (errno === 'ENAMETOOLONG') raiseDeepest(path);
+    else if (errno === 'EACCES' || errno === 'EPERM') unlockDirectories(path);
+    else throw error;
     await rm(path, { recursive: true, force: true, maxRetries: 3 });
   }
 }
@@ -173,6 +174,27 @@ function removeBelow(path: string, budget: { left: number }): boolean {
   }
   rmdirSync(path);
   return true;
+}
+
+/** Half of the longest path that the kernel takes. */
+const DEEP = 2_048;
+
+/** Moves what lies so deep that it cannot be named up to the top of the tree, until everything in it can be. */
+function raiseDeepest(path: string): void {
+  let names = 0;
+  const pending = [path];
+  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+      if (!entry.isDirectory()) continue;
+      let below = `${directory}/${entry.name}`;
+      if (below.length > DEEP) {
+        const raised = `${path}/.raised-${process.pid}-${names++}`;
+        renameSync(below, raised);
+        below = raised;
+      }
+      pending.push(below);
+    }
+  }
 }
 
 /** Names cannot be removed from a read-only directory: make all below `path` writable for us. Files stay as they are. */

@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -185,4 +186,20 @@ test('directories can be made for a group whatever the umask', async () => {
   expect((await files.writeFile(at('exact'), '', { mode: 0o444 })).ok).toBe(true);
   expect((await files.writeFile(at('less'), '', { mode: 0o666, lessUmask: true })).ok).toBe(true);
   expect([at('exact'), at('less')].map((path) => lstatSync(path).mode & 0o777)).toEqual([0o444, 0o600]);
+});
+
+test('removes a tree that is deeper than a path can be long', async () => {
+  const deep = at('deep');
+  // Half of it is made elsewhere: no path reaches further.
+  const half = (top: string): string => {
+    const below = `${top}/${Array.from({ length: 25 }, () => 'd'.repeat(100)).join('/')}`;
+    mkdirSync(below, { recursive: true });
+    return below;
+  };
+  const bottom = half(deep);
+  half(at('other'));
+  writeFileSync(`${at('other')}/file`, '');
+  renameSync(at('other'), `${bottom}/other`);
+  expect((await files.remove(deep)).ok).toBe(true);
+  expect(existsSync(deep)).toBe(false);
 });

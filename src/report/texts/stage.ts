@@ -22,6 +22,13 @@ function list(files: readonly string[]): string {
   return files.length > 8 ? `${shown} and ${files.length - 8} more` : shown;
 }
 
+const LONGEST_PATH_SHOWN = 400;
+
+/** A path of many kilobytes helps nobody. */
+function shortened(path: string): string {
+  return path.length > LONGEST_PATH_SHOWN ? `${path.slice(0, LONGEST_PATH_SHOWN)}…` : path;
+}
+
 export const stageTexts: Texts<StageFailure> = {
   'command-failed': {
     doc: 'A command of a stage ended with a status other than 0, or was ended by a signal.',
@@ -102,7 +109,7 @@ export const stageTexts: Texts<StageFailure> = {
   'not-storable': {
     doc: 'An output, or something in it, is of a sort that cannot be kept: a socket, a pipe, a device, a name or target of a link that is no UTF-8, a directory that cannot be listed; or it changed while it was stored.',
     text: (failure) => ({
-      summary: `${failure.path} cannot be stored: ${failure.problem}`,
+      summary: `${shortened(failure.path)} cannot be stored: ${failure.problem}`,
       hint: 'outputs are files, directories and symbolic links, and nobody writes to them when the stage has ended',
       state: NOTHING_STORED,
     }),
