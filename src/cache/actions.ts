@@ -5,7 +5,7 @@ import { fail, ok } from '../model/result.ts';
 import type { ActionCache } from './cache.ts';
 import { decodeResult } from './decode-result.ts';
 import type { IndexEntry } from './index-entry.ts';
-import { findEntry, putEntry, removeEntry } from './index-store.ts';
+import { entryIn, findEntry, putEntry, removeEntry } from './index-store.ts';
 import { putSmall } from './put-small.ts';
 import { encodeResult, latestKey, resultKey } from './results.ts';
 import type { Soundness } from './soundness.ts';
@@ -28,11 +28,13 @@ export function localActions(
   return {
     async get(fingerprint) {
       const key = resultKey(fingerprint);
-      const entry = await findEntry(store, key);
-      const result = await read(entry, fingerprint);
-      if (result?.fingerprint === fingerprint) return result;
-      // It names what cannot be read: whoever asks next need not try.
-      if (entry !== null && result === null && !store.lookOnly) await removeEntry(store, key);
+      for (const layout of store.layouts()) {
+        const entry = await entryIn(store, layout, key);
+        const result = await read(entry, fingerprint);
+        if (result?.fingerprint === fingerprint) return result;
+        // It names what cannot be read: whoever asks next need not try.
+        if (entry !== null && result === null) await removeEntry(store, key, [layout]);
+      }
       return null;
     },
 
@@ -57,7 +59,6 @@ export function localActions(
     },
 
     async remove(fingerprint) {
-      if (store.lookOnly) return;
       const removed = await removeEntry(store, resultKey(fingerprint));
       if (!removed.ok && removed.failure.code === 'file-trouble')
         store.warn({

@@ -90,8 +90,17 @@ export interface Workspace {
   dispose(): Promise<void>;
 }
 
+/**
+ * `write`: results are used and stored. `read`: they are used, and what is new is kept for the length of the run. `off`:
+ * they are neither used nor stored.
+ */
+export type CacheMode = (typeof CACHE_MODES)[number];
+
+export const CACHE_MODES = ['write', 'read', 'off'] as const;
+
 export interface Cache {
   readonly directory: string;
+  readonly mode: CacheMode;
   readonly actions: ActionCache;
   readonly blobs: BlobStore;
   readonly sides: SideStore;

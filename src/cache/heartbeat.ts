@@ -72,12 +72,12 @@ async function create(store: Store, text: string): Promise<SpareFile | null> {
   const { main, host } = store;
   let isRemade = false;
   for (let count = 0; count < TRIES; count++) {
-    const path = store.temporaryPath(main);
+    const path = store.lockAside();
     const made = host.lockFiles.create(path, text);
     if (made.ok) return { ...made.value, path, text };
     const { errno } = made.failure;
     if (errno !== 'EEXIST' && (errno !== 'ENOENT' || isRemade)) return null;
-    if (errno === 'ENOENT') await store.makeAgain(main);
+    if (errno === 'ENOENT') await (store.mode === 'write' ? store.makeAgain(main) : store.openLocks());
     isRemade ||= errno === 'ENOENT';
   }
   return null;
@@ -113,7 +113,7 @@ function beat(store: Store, path: string, first: SpareFile, beatMs: number): Hel
     if (isLost || own.path === path) return;
     const other = await create(store, text);
     if (other === null) return;
-    const stepping = store.temporaryPath(store.main);
+    const stepping = store.lockAside();
     const linked = await files.link(other.path, stepping);
     if (!linked.ok || !isOurs() || !(await files.rename(stepping, path)).ok) {
       await files.remove(stepping);

@@ -14,14 +14,19 @@ export function blobKey(digest: Digest): string {
 /** The entry of a key in any layout, or null. */
 export async function findEntry(store: Store, key: string): Promise<IndexEntry | null> {
   for (const layout of store.layouts()) {
-    const path = layout.bucket(key);
-    // Most misses are absent: a look costs a tenth of a read that throws.
-    if (store.host.files.stamp(path) === null) continue;
-    const bucket = await store.host.files.readText(path, { noFollow: true });
-    const entry = bucket.ok ? decodeEntry(bucket.value, key) : null;
+    const entry = await entryIn(store, layout, key);
     if (entry !== null) return entry;
   }
   return null;
+}
+
+/** The entry of a key in one layout, or null. */
+export async function entryIn(store: Store, layout: Layout, key: string): Promise<IndexEntry | null> {
+  const path = layout.bucket(key);
+  // Most misses are absent: a look costs a tenth of a read that throws.
+  if (store.isHidden(path) || store.host.files.stamp(path) === null) return null;
+  const bucket = await store.host.files.readText(path, { noFollow: true });
+  return bucket.ok ? decodeEntry(bucket.value, key) : null;
 }
 
 /** Replaces the entry of a key. Not flushed: a torn line fails its checksum and counts as absent. */
@@ -60,17 +65,27 @@ export async function moveInto(
   // In a young cache it is most often absent: a look costs a tenth of a move that throws.
   if (files.stampTarget(directory) !== null) {
     const moved = await files.rename(from, path);
+    if (moved.ok) store.unhide(path);
     if (moved.ok || moved.failure.code !== 'file-trouble' || moved.failure.errno !== 'ENOENT') return moved;
   }
   const made = await store.makeDirectory(layout, directory);
-  return made.ok ? files.rename(from, path) : made;
+  const moved = made.ok ? await files.rename(from, path) : made;
+  if (moved.ok) store.unhide(path);
+  return moved;
 }
 
-/** Removes the entry of a key everywhere. */
-export async function removeEntry(store: Store, key: string): Promise<Result<void, HostFailure>> {
-  for (const layout of store.layouts()) {
-    const removed = await store.host.files.remove(layout.bucket(key));
-    if (!removed.ok) return removed;
+/** Removes the entry of a key, from every layout unless some are given. Where it may not be removed, this process does not see it any more. */
+export async function removeEntry(
+  store: Store,
+  key: string,
+  layouts: readonly Layout[] = store.layouts(),
+): Promise<Result<void, HostFailure>> {
+  let result: Result<void, HostFailure> = ok(undefined);
+  for (const layout of layouts) {
+    const path = layout.bucket(key);
+    const removed = store.isWritten(layout) ? await store.host.files.remove(path) : null;
+    if (removed?.ok !== true) store.hide(path);
+    if (removed?.ok === false) result = removed;
   }
-  return ok(undefined);
+  return result;
 }

@@ -10,7 +10,7 @@ import { isFineGrained, settledAtMs } from '../model/stat-record.ts';
 import { localActions } from './actions.ts';
 import { aheadInto } from './ahead.ts';
 import { localBlobs } from './blobs.ts';
-import type { BlobStore, Cache } from './cache.ts';
+import type { BlobStore, BuildLock, Cache, CacheMode } from './cache.ts';
 import { digestsOf } from './digests.ts';
 import { markUsed } from './last-use.ts';
 import { alone, clearLeftLocks, type LockLimits, lockFingerprint } from './locks.ts';
@@ -27,6 +27,10 @@ export interface OpenOptions {
   readonly onWarning?: (warning: Failure) => void;
   /** For commands that only look: nothing is written, not even what was learnt on the way. */
   readonly lookOnly?: boolean;
+  /** `write` unless said. */
+  readonly mode?: CacheMode;
+  /** Absolute directory of a cache that is looked into for what is not in this one, and never written. */
+  readonly shared?: string | null;
   /** Nothing that was remembered of files is believed: all that is used or placed is hashed again. */
   readonly verify?: boolean;
   /** Where a directory is made that stands in when the cache cannot be written; `$TMPDIR`, else /tmp. */
@@ -47,13 +51,21 @@ export async function openCache(
   const existing = host.files.stampTarget(directory);
   if (existing !== null && existing.type !== 'directory')
     return fail({ code: 'cache-unusable', directory, problem: 'it is not a directory' });
+  const { shared = null } = options;
+  const isThere = shared !== null && host.files.stampTarget(shared)?.type === 'directory';
+  const isSame = isThere && host.files.realPath(shared) === host.files.realPath(directory);
   const store = openStore(host, directory, {
     onWarning: options.onWarning ?? (() => undefined),
     lookOnly: options.lookOnly ?? false,
     temporaryDirectory: options.temporaryDirectory ?? host.env['TMPDIR'] ?? '/tmp',
+    mode: options.mode ?? 'write',
+    shared: isThere && !isSame ? shared : null,
   });
+  if (shared !== null && !isThere) store.warn({ code: 'shared-cache-unusable', directory: shared });
   return ok(cacheOf(store, options));
 }
+
+const NO_LOCK: BuildLock = { report: () => undefined, release: async () => undefined };
 
 function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cache {
   const { host, main, own } = store;
@@ -72,7 +84,7 @@ function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cac
   let areLocksReady: Promise<void> | null = null;
   const readyForLocks = async (): Promise<void> => {
     // The directory that they lie in must be there.
-    if (!store.lookOnly) await store.write(async () => ok(undefined));
+    if (!store.lookOnly) await store.openLocks();
     areLocksReady ??= clearLeftLocks(store);
     await areLocksReady;
   };
@@ -89,6 +101,7 @@ function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cac
 
   return {
     directory: main.directory,
+    mode: store.mode,
     actions: localActions(store, soundness, workspaces),
     blobs,
     sides: localSides(store),
@@ -102,14 +115,14 @@ function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cac
 
     async use(result) {
       await workspaces.noteUses([result.fingerprint]);
-      if (!store.lookOnly) await markUsed(store, result.fingerprint);
+      await markUsed(store, result.fingerprint);
     },
 
     async useAll(fingerprints) {
       await workspaces.noteUses(fingerprints);
       const [first, ...others] = fingerprints;
       // The first stands for all: a look at each of a thousand would take longer than finding out that they are fresh.
-      if (store.lookOnly || first === undefined || !(await markUsed(store, first))) return;
+      if (first === undefined || !(await markUsed(store, first))) return;
       for (const fingerprint of others) await markUsed(store, fingerprint);
     },
 
@@ -143,6 +156,8 @@ function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cac
     damagedAmong: async (contents) => soundness.damagedAmong(await digestsIn(blobs, contents)),
 
     async lock(fingerprint, request) {
+      // Nobody could take what another makes: only two in one directory would be in each other's way.
+      if (store.mode !== 'write' && request.inPlace !== true) return ok(NO_LOCK);
       await readyForLocks();
       return lockFingerprint(store, fingerprint, request, lockLimits);
     },

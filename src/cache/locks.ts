@@ -38,8 +38,8 @@ const LOOKED_AT = 200;
 export async function clearLeftLocks(store: Store): Promise<void> {
   const { files, lockFiles, clock, isAlive } = store.host;
   if (store.lookOnly) return;
-  for (const name of files.list(store.main.locks).names.slice(0, LOOKED_AT)) {
-    const path = `${store.main.locks}/${name}`;
+  for (const name of files.list(store.locks).names.slice(0, LOOKED_AT)) {
+    const path = `${store.locks}/${name}`;
     const look = lockFiles.look(path, null);
     const record = look && recordIn(look);
     const isDead = record !== null && isAlive(record.owner) === false;
@@ -102,7 +102,7 @@ async function take(
   const pause = pauses(store, signal);
   let number = 0;
   while (!signal.aborted && number < NAMES) {
-    const path = `${store.main.locks}/${name}${number === 0 ? '' : `.${number}`}`;
+    const path = `${store.locks}/${name}${number === 0 ? '' : `.${number}`}`;
     const free = await untilFree(store, path, request, limits, pause);
     if (!free.ok) return free;
     if (free.value === 'unmovable') number += 1;
@@ -220,7 +220,7 @@ function tellOnce(tell: (other: Builder) => void): (other: Builder) => void {
 /** Of several that find the same dead file one moves it away; the others find it gone or replaced. False: it cannot be moved. */
 async function moveAway(store: Store, path: string, seen: LockLook): Promise<boolean> {
   const { files, lockFiles } = store.host;
-  const aside = store.temporaryPath(store.main);
+  const aside = store.lockAside();
   const moved = await files.rename(path, aside);
   if (!moved.ok) return moved.failure.errno === 'ENOENT' && lockFiles.look(path, null) === null;
   const what = lockFiles.look(aside, null);

@@ -55,7 +55,7 @@ export async function listResults(store: Store): Promise<readonly StoredResult[]
   const found: StoredResult[] = [];
   for (const layout of store.layouts()) {
     for (const file of store.host.files.walk(layout.index).entries) {
-      if (file.type !== 'file') continue;
+      if (file.type !== 'file' || store.isHidden(`${layout.index}/${file.path}`)) continue;
       const stored = await readStored(store, `${layout.index}/${file.path}`);
       if (stored !== null) found.push(stored);
     }

@@ -72,15 +72,17 @@ export function soundnessOf(store: Store, memo: Memo): Soundness {
     if (found.value.digest !== digest) return 'wrong';
     const after = host.files.stamp(path);
     const isStill = after !== null && isSameFile(before, after) && (!dated || isFineGrained(after));
-    if (isStill) await trust(digest, before, startedAtMs);
+    // Nobody else notes here that what lies below has reached the disk: what is remembered of it must have.
+    const isKept = !store.isBelow(path) || (await host.files.flush(path)).ok;
+    if (isStill && isKept) await trust(digest, before, startedAtMs);
     return 'right';
   };
 
   /** Whether it had to be: a cache that was copied without its times. A later write shows then, as after `noteStored`. */
   const datedBack = async (path: string): Promise<boolean> => {
     const stamp = host.files.stamp(path);
-    if (store.lookOnly || stamp?.type !== 'file' || stamp.links > 1 || stamp.mtimeMs === BLOB_MTIME_MS)
-      return false;
+    const isOurs = store.layouts().some((layout) => store.isWritten(layout) && path.startsWith(layout.root));
+    if (!isOurs || stamp?.type !== 'file' || stamp.links > 1 || stamp.mtimeMs === BLOB_MTIME_MS) return false;
     return (await host.files.setModified(path, BLOB_MTIME_MS)).ok;
   };
 
@@ -111,10 +113,8 @@ export function soundnessOf(store: Store, memo: Memo): Soundness {
 
   /** Flushes and says so in the index; a cache that cannot be written is left as it is: then it is hashed again next time. */
   const settle = async (digest: Digest, sizeBytes: number): Promise<void> => {
-    const { path, stamp } = store.locate(digest);
-    if (store.lookOnly || stamp === null || stamp.sizeBytes !== sizeBytes) return;
-    const layout = store.layouts().find((candidate) => candidate.blob(digest) === path);
-    if (layout === undefined) return;
+    const { path, stamp, layout } = store.locate(digest);
+    if (!store.isWritten(layout) || stamp === null || stamp.sizeBytes !== sizeBytes) return;
     const flushed = await host.files.flush(path);
     if (flushed.ok) await mark(layout, digest, sizeBytes, null);
   };
@@ -144,7 +144,7 @@ export function soundnessOf(store: Store, memo: Memo): Soundness {
       if (bytes !== null && !bytes.ok) return null;
       if (bytes !== null && host.hashing.digestBytes(bytes.value) === digest) return bytes.value;
       await putAside(store, digest);
-      return null;
+      return soundness.readSmall(digest);
     },
 
     async isSound(digest, sizeBytes) {
@@ -152,12 +152,17 @@ export function soundnessOf(store: Store, memo: Memo): Soundness {
       if (stamp === null) return false;
       if (stamp.sizeBytes !== sizeBytes) {
         await putAside(store, digest);
-        return false;
+        return soundness.isSound(digest, sizeBytes);
       }
-      if ((await isTrusted(digest, stamp)) && (await isOnDisk(store, digest))) return true;
+      const isFlushed = async () => store.isBelow(path) || (await isOnDisk(store, digest));
+      if ((await isTrusted(digest, stamp)) && (await isFlushed())) return true;
       const verdict = await judge(digest, path);
-      if (verdict === 'wrong') await putAside(store, digest);
-      if (verdict !== 'right') return false;
+      if (verdict === 'wrong') {
+        await putAside(store, digest);
+        // Another copy may lie in the cache below.
+        return soundness.isSound(digest, sizeBytes);
+      }
+      if (verdict === 'unreadable') return false;
       // A cache that was copied, or survived a power cut: from now on it is known to be right.
       await settle(digest, sizeBytes);
       return true;

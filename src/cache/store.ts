@@ -5,6 +5,7 @@ import type { Digest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import { fail, ok, type Result } from '../model/result.ts';
+import type { CacheMode } from './cache.ts';
 import type { SpareFile } from './heartbeat.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { type OwnPlace, ownPlace } from './own-place.ts';
@@ -20,14 +21,27 @@ export interface Store {
   readonly host: Host;
   /** The cache directory that the user chose. */
   readonly main: Layout;
-  /** Where to look, in this order: the temporary one once something could not be written (it may hold anew what is damaged in the main one), and the main one. */
+  readonly mode: CacheMode;
+  /**
+   * Where to look, in this order: the temporary one once there is something that was not to be, or could not be, written to the
+   * main one (it may hold anew what is damaged there); the main one; the one below it that is only read.
+   */
   layouts(): readonly Layout[];
+  /** Whether this process may change what lies in a layout. */
+  isWritten(layout: Layout): boolean;
+  /** Whether a path lies in the layout that is below the main one. */
+  isBelow(path: string): boolean;
+  /** Takes a blob or an index file for absent from now on: it is damaged, and lies where it cannot be moved away. */
+  hide(path: string): void;
+  isHidden(path: string): boolean;
+  /** It has been replaced. */
+  unhide(path: string): void;
   /** What is this user's alone, whichever of the two is written to. */
   readonly own: PrivateLayout;
   /** The part of a layout that is this user's alone. */
   ownIn(layout: Layout): PrivateLayout;
   /** Where a digest's file lies, or would lie. */
-  locate(digest: Digest): { readonly path: string; readonly stamp: Stamp | null };
+  locate(digest: Digest): { readonly path: string; readonly stamp: Stamp | null; readonly layout: Layout };
   /**
    * Runs `work` on the layout that is written to, its directories made before. When the main one refuses, that is said
    * once, and `work` runs again on a temporary one; `cache-unusable` when that refuses too. So `work` may find half of it
@@ -42,6 +56,12 @@ export interface Store {
   makeDirectory(layout: Layout, path: string): Promise<Result<void, HostFailure>>;
   /** Makes `own`, for what is learnt where nothing has been stored; whether it is there. */
   openOwn(): Promise<boolean>;
+  /** Where the files lie by which processes keep from building the same: the user's own when nothing is stored for others. */
+  readonly locks: string;
+  /** A path for a file on its way there or from there. */
+  lockAside(): string;
+  /** Makes the directory of locks. */
+  openLocks(): Promise<void>;
   /** Whether nothing may be written, not even what was learnt: for commands that only look. */
   readonly lookOnly: boolean;
   /** Said once per cause. */
@@ -61,6 +81,9 @@ interface StoreOptions {
   readonly lookOnly: boolean;
   /** Parent of the temporary directory that stands in when the cache cannot be written. */
   readonly temporaryDirectory: string;
+  readonly mode: CacheMode;
+  /** Absolute directory of a cache below this one, which is only read. */
+  readonly shared: string | null;
 }
 
 /** A layout whose directories are there. */
@@ -72,12 +95,17 @@ interface Prepared {
 /** The store in a cache directory; nothing is touched until the first write. */
 export function openStore(host: Host, directory: string, options: StoreOptions): Store {
   const { files } = host;
+  const { mode, lookOnly } = options;
   const main = layoutOf(directory);
+  const below = options.shared === null ? null : layoutOf(options.shared);
+  const lasting = mode === 'off' ? [] : [main, ...(below === null ? [] : [below])];
   const own = ownPlace(host, directory, options);
+  const hidden = new Set<string>();
   const ownOf = new Map<Layout, OwnPlace>([[main, own]]);
   const prepared = new Map<Layout, Prepared>();
   const said = new Set<string>();
   let standIn: Layout | null = null;
+  let layouts: readonly Layout[] = lasting;
   let makingStandIn: Promise<Result<Layout, Failure>> | null = null;
 
   const makeOwn = async (
@@ -133,13 +161,22 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
     failure.action !== 'read' &&
     [layout.directory, store.ownIn(layout).root].some((place) => failure.path.startsWith(place));
 
+  /** A cache that is not to be written is most often on a file system with more room than that of temporary files. */
+  const standInParent = async (): Promise<string> => {
+    const parent = `${own.layout.root}/stand-ins`;
+    const isThere = mode !== 'write' && (await store.openOwn()) && (await files.makeDirectory(parent)).ok;
+    return isThere ? parent : options.temporaryDirectory;
+  };
+
   const makeStandIn = async (): Promise<Result<Layout, Failure>> => {
-    await removeStandIns(host, options.temporaryDirectory);
-    const made = await files.makeTemporaryDirectory(options.temporaryDirectory, standInName(host.identity));
+    const parent = await standInParent();
+    await removeStandIns(host, parent);
+    const made = await files.makeTemporaryDirectory(parent, standInName(host.identity));
     if (!made.ok) return fail({ code: 'cache-unusable', directory, problem: told(made.failure) });
     const layout = layoutOf(made.value);
     ownOf.set(layout, ownPlace(host, made.value, options));
     standIn = layout;
+    layouts = [layout, ...lasting];
     return ok(layout);
   };
 
@@ -147,16 +184,23 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
     host,
     main,
     own: own.layout,
-    lookOnly: options.lookOnly,
+    mode,
+    lookOnly,
     temporaryDirectory: options.temporaryDirectory,
-    layouts: () => (standIn === null ? [main] : [standIn, main]),
+    layouts: () => layouts,
+    isWritten: (layout) => !lookOnly && (layout === standIn || (layout === main && mode === 'write')),
+    isBelow: (path) => below !== null && path.startsWith(`${below.root}/`),
+    hide: (path) => void hidden.add(path),
+    isHidden: (path) => hidden.has(path),
+    unhide: (path) => void hidden.delete(path),
     ownIn: (layout) => (ownOf.get(layout) as OwnPlace).layout,
     locate(digest) {
-      const anew = standIn?.blob(digest);
-      const anewStamp = anew === undefined ? null : files.stamp(anew);
-      if (anew !== undefined && anewStamp !== null) return { path: anew, stamp: anewStamp };
-      const path = main.blob(digest);
-      return { path, stamp: files.stamp(path) };
+      for (const layout of layouts) {
+        const path = layout.blob(digest);
+        const stamp = hidden.has(path) ? null : files.stamp(path);
+        if (stamp !== null) return { path, stamp, layout };
+      }
+      return { path: main.blob(digest), stamp: null, layout: main };
     },
     async leave(layout, path, errno) {
       if (layout !== main) return false;
@@ -166,7 +210,7 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
       return (await makingStandIn).ok;
     },
     async write(work) {
-      if (standIn === null) {
+      if (standIn === null && mode === 'write') {
         const result = await attempt(main, work);
         if (result.ok || !isTroubleOf(main, result.failure)) return result;
         const { path, errno } = result.failure;
@@ -185,6 +229,15 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
     },
     openOwn: async () =>
       prepared.has(main) || (await makeOwn(own, sharedMode(files.stampTarget(directory)), main.old)).ok,
+    locks: mode === 'write' ? main.locks : `${own.layout.root}/locks`,
+    lockAside: () =>
+      mode === 'write'
+        ? store.temporaryPath(main)
+        : `${own.layout.temporary}/${temporaryPrefix(host.identity)}${files.randomName()}`,
+    async openLocks() {
+      if (mode === 'write') await store.write(async () => ok(undefined));
+      else if (await store.openOwn()) await files.makeDirectory(store.locks);
+    },
     makeAgain(layout) {
       prepared.delete(layout);
       return prepare(layout);
@@ -207,7 +260,7 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
       for (const { path } of store.spareFiles.splice(0)) await files.remove(path);
       if (makingStandIn !== null) await makingStandIn;
       if (standIn !== null) await files.remove(standIn.directory);
-      [standIn, makingStandIn] = [null, null];
+      [standIn, makingStandIn, layouts] = [null, null, lasting];
     },
   };
   return store;

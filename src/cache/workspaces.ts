@@ -92,7 +92,9 @@ export function workspacesOf(store: Store): Workspaces {
 
   return {
     async noteUses(fingerprints) {
-      const more = store.lookOnly ? [] : fingerprints.filter((fingerprint) => !used.has(fingerprint));
+      const more = !store.isWritten(store.main)
+        ? []
+        : fingerprints.filter((fingerprint) => !used.has(fingerprint));
       if (more.length === 0) return;
       await store.write(async (layout) => {
         const own = await homeIn(layout);

@@ -1,4 +1,5 @@
 /** Flags that several commands share. */
+import { CACHE_MODES } from '../cache/cache.ts';
 import type { Flag } from './command.ts';
 
 const VAR_FLAGS: readonly Flag[] = [
@@ -12,8 +13,23 @@ const CACHE_FLAG: Flag = {
   summary: 'Cache directory (else $BAKE_CACHE_DIR, $PACKER_CACHE_DIR, `cache:`, cache/)',
 };
 
+const CACHE_USE_FLAGS: readonly Flag[] = [
+  {
+    name: 'cache-mode',
+    value: 'mode',
+    choices: CACHE_MODES,
+    summary:
+      '`write`: use results and store new ones; `read`: only use them; `off`: neither (also: BAKE_CACHE_MODE)',
+  },
+  {
+    name: 'shared-cache',
+    value: 'dir',
+    summary: 'A second cache, only read, for what is not in the first (also: BAKE_SHARED_CACHE_DIR)',
+  },
+];
+
 /** Of every command that works on a pipeline. */
-export const PIPELINE_FLAGS: readonly Flag[] = [...VAR_FLAGS, CACHE_FLAG];
+export const PIPELINE_FLAGS: readonly Flag[] = [...VAR_FLAGS, CACHE_FLAG, ...CACHE_USE_FLAGS];
 
 /** Of every command that only reads a pipeline. */
 export const READING_FLAGS: readonly Flag[] = VAR_FLAGS;

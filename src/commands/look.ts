@@ -20,6 +20,7 @@ import {
   type StandingOptions,
   standAt,
 } from '../stages/machine/standing.ts';
+import { cacheUseOf } from './cache-dir.ts';
 import type { Invocation } from './command.ts';
 import { predicted } from './predicted.ts';
 import type { Project } from './wiring.ts';
@@ -201,7 +202,9 @@ export async function withLookMachine<T>(
   say: (line: string) => void,
   use: (standing: Standing) => Promise<Result<T, Failure>>,
 ): Promise<Result<T, Failure>> {
-  const cache = await openCache(project.host, project.cacheDir, {});
+  const opened = cacheUseOf(invocation);
+  if (!opened.ok) return opened;
+  const cache = await openCache(project.host, project.cacheDir, opened.value);
   if (!cache.ok) return cache;
   const scratch = await cache.value.makeWorkspace();
   if (!scratch.ok) return scratch;

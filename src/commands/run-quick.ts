@@ -8,6 +8,7 @@ import { quickCheck, quickFile } from '../incremental/quick.ts';
 import { isStat, isStatAt, numbersOf } from '../model/stat-record.ts';
 import { printable } from '../report/printable.ts';
 import { nothingToDoLines } from '../report/summary.ts';
+import { cacheUseOf } from './cache-dir.ts';
 import { checkoutPlace, pipelineVariables, programIdentity } from './checkout-place.ts';
 import type { Invocation } from './command.ts';
 import { pipelineArguments } from './load-plan.ts';
@@ -27,6 +28,8 @@ export function quickRun(invocation: QuickInvocation, stream: OutputStream): str
   const { flags, env } = invocation;
   if (FULL.some((flag) => flags[flag] !== undefined) || wantsVerification(invocation)) return null;
   if (env['GITHUB_STEP_SUMMARY'] || chooseReporter(flags, env, stream) === 'json') return null;
+  const use = cacheUseOf(invocation);
+  if (!use.ok || use.value.mode === 'off') return null;
   const where = checkoutPlace(invocation);
   const written = where === null ? null : readBytesNow(where.quickFile);
   if (where === null || written === null) return null;
@@ -121,6 +124,7 @@ function quickKey(invocation: QuickInvocation, cacheDir: string): string {
     flags['var'] ?? null,
     flags['var-file'] ?? null,
     cacheDir,
+    cacheUseOf(invocation),
     env['PATH'],
     pipelineVariables(env),
   ]);

@@ -25,7 +25,7 @@ import type { Selection } from '../pipeline/select.ts';
 import { selectActions } from '../pipeline/select.ts';
 import type { StageRunner } from '../stages/kind.ts';
 import { commandRunner } from '../stages/run-command.ts';
-import { cacheDirectoryOf } from './cache-dir.ts';
+import { cacheDirectoryOf, cacheUseOf } from './cache-dir.ts';
 import type { Invocation } from './command.ts';
 import type { LoadedPlan } from './compiled-plan.ts';
 import { loadCompiledPlan } from './compiled-plan.ts';
@@ -81,7 +81,10 @@ export async function openProject(
   const emit = options.emit ?? (() => {});
   for (const warning of plan.warnings) emit({ type: 'warning', warning });
   const cacheDir = cacheDirectoryOf(invocation, plan.root, () => plan.cacheDir);
+  const use = cacheUseOf(invocation);
+  if (!use.ok) return fail([use.failure]);
   const cache = await openCache(host, cacheDir, {
+    ...use.value,
     lookOnly: !options.touch,
     verify: wantsVerification(invocation),
     onWarning: (warning) => emit({ type: 'warning', warning }),
@@ -102,7 +105,7 @@ export async function openProject(
       emit,
       touch: options.touch,
       keepPlan: loaded.value.keep,
-      groundKey: JSON.stringify([loaded.value.key, cacheDir, host.platform, host.env['PATH']]),
+      groundKey: JSON.stringify([loaded.value.key, cacheDir, use.value, host.platform, host.env['PATH']]),
       sources,
       isForced: forcedBy(invocation.flags['force'], forced.value.targets),
     }),

@@ -61,5 +61,6 @@ export async function reasonsToRun(
   const last = await lastResult(session, action);
   const reasons = [...notes, ...changesFrom(last, action, manifest)];
   if (reasons.length > 0) return reasons;
+  if (session.cache.mode === 'off') return ['the cache is not used'];
   return [last === null ? 'never built before' : 'its result is not in the cache'];
 }

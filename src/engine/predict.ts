@@ -98,7 +98,12 @@ async function predictOne(
   if (result === null || lost.has(action.name)) {
     const last = await lastResult(session, action);
     const changes = last === null ? [] : reasonsOfChange(action, last.manifest, pinned.manifest);
-    const otherwise = last === null ? 'never built before' : 'its result is no longer whole in the cache';
+    const otherwise =
+      session.cache.mode === 'off'
+        ? 'the cache is not used'
+        : last === null
+          ? 'never built before'
+          : 'its result is no longer whole in the cache';
     const reasons = changes.length > 0 ? changes : [otherwise];
     return ok({
       ...known,

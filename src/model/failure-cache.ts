@@ -15,6 +15,8 @@ export type CacheFailure =
       /** `ENOSPC`, `EACCES`… */
       readonly errno: string;
     }
+  /** A warning: there is no directory where the cache below this one is to be, or it cannot be looked at. */
+  | { readonly code: 'shared-cache-unusable'; readonly directory: string }
   /** A warning: content was not what its name says; it was put aside, and what named it is built again. */
   | {
       readonly code: 'cache-corrupt';

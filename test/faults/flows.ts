@@ -170,6 +170,12 @@ export class FaultCheckout implements Disposable {
   /** The next run, without a fault, must put everything right by itself. */
   #mend(): readonly string[] {
     const clean = this.bake(['run']);
+    // Whoever has nothing to build takes no lock, and leaves what another could not remove to the one who has.
+    if (this.#leftovers().some((one) => one.includes('lock'))) {
+      this.edit();
+      const next = this.bake(['run']);
+      if (next.code !== 0) return [`the run after it ended with ${next.code ?? next.signal}: ${next.output}`];
+    }
     if (clean.code !== 0)
       return [`the next run ended with ${clean.code ?? clean.signal}: ${clean.output.slice(-600)}`];
     return [

@@ -31,6 +31,14 @@ export const cacheTexts: Texts<CacheFailure> = {
       state: 'results of this run are not stored from here on',
     }),
   },
+  'shared-cache-unusable': {
+    doc: 'The second cache (`--shared-cache`, `$BAKE_SHARED_CACHE_DIR`) is no directory, or cannot be looked at; the run goes on without it.',
+    text: (failure) => ({
+      summary: `the shared cache in ${failure.directory} cannot be used`,
+      details: ['it is not a directory, or you may not look into it'],
+      state: 'the run goes on without it',
+    }),
+  },
   'cache-corrupt': {
     doc: 'Content in the cache was not what its name says: something else wrote to it, or the disk failed. It is put aside.',
     text: (failure) => ({
