@@ -45,7 +45,8 @@ export function diffText(diff: DiskDiff, style: Style, all: boolean): string {
   return `${lines.join('\n')}\n`;
 }
 
-function partitionLines(
+/** The files of one partition that differ, a line each. */
+export function partitionLines(
   { number, changes, isRoot, problem }: PartitionDiff,
   all: readonly PartitionDiff[],
   style: Style,

@@ -1,7 +1,5 @@
 /** `bake diff <stage>[@step] <stage>[@step]`: what changed between two disks in the cache, in files and in bytes. */
 
-import { diffDisks } from '../formats/disk-diff.ts';
-import { sizeOf, touchedRanges } from '../formats/ranges.ts';
 import type { Content, LayeredContent } from '../model/artifact.ts';
 import type { Failure } from '../model/failure.ts';
 import type { PlannedAction } from '../model/plan.ts';
@@ -9,10 +7,10 @@ import { fail, ok, type Result } from '../model/result.ts';
 import { selectActions } from '../pipeline/select.ts';
 import { jsonText } from '../report/printable.ts';
 import { byStage, lastOf } from '../report/stages.ts';
-import { describeDisk, NO_STATEMENT, readDisk, unusable, withSources } from '../stages/images/open-disk.ts';
 import type { CommandModule } from './command.ts';
+import { compareDisks } from './compare-disks.ts';
 import { type DiffSide, type DiskDiff, diffJson, diffText } from './diff-words.ts';
-import { type FoundDisk, inCache, readForeign } from './foreign-partitions.ts';
+import { type FoundDisk, readForeign } from './foreign-partitions.ts';
 import { readInGuests } from './guest-listing.ts';
 import { pipelineArguments } from './load-plan.ts';
 import { printFailures } from './print-failures.ts';
@@ -69,7 +67,7 @@ async function diffOf(
     const ownBytes = layers.slice(sharedLayers).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     return { name, digest: content.digest, layers, ownBytes };
   };
-  const read = await compare(project, was.value, is.value, sharedLayers, signal);
+  const read = await compareDisks(project, was.value, is.value, sharedLayers, signal);
   if (!read.ok) return read;
   const partitions = await readForeign(project, was.value, is.value, read.value.partitions, signal);
   if (!partitions.ok) return partitions;
@@ -123,38 +121,4 @@ function actionOf(
     return fail({ code: 'stage-refused', problem, hint: 'name one cell of the matrix: `image[arch=amd64]`' });
   }
   return ok({ action, output: whole.ok ? 'disk' : target.slice(dot + 1) });
-}
-
-/** Opens both disks and compares what is in them. */
-async function compare(
-  { host, session }: Project,
-  was: FoundDisk,
-  is: FoundDisk,
-  sharedLayers: number,
-  signal: AbortSignal,
-): Promise<Result<Pick<DiskDiff, 'partitions' | 'touchedBytes'>, Failure>> {
-  const [before, after] = [inCache(session.cache, was), inCache(session.cache, is)];
-  const [one, other] = [
-    await describeDisk(host, before, NO_STATEMENT),
-    await describeDisk(host, after, NO_STATEMENT),
-  ];
-  if (!one.ok) return one;
-  if (!other.ok) return other;
-  const touched = await withSources(host, before.layers, (were) =>
-    withSources(host, after.layers, async (are) => ok(await touchedRanges(were, are, sharedLayers))),
-  );
-  if (!touched.ok) return touched;
-  const context = { host, signal };
-  const read = await readDisk<Pick<DiskDiff, 'partitions' | 'touchedBytes'>>(
-    context,
-    one.value,
-    async (left) => {
-      const done = await readDisk(context, other.value, async (right) => {
-        const partitions = await diffDisks(left, right, touched.value);
-        return ok({ partitions, touchedBytes: sharedLayers === 0 ? null : sizeOf(touched.value) });
-      });
-      return 'reason' in done ? fail(unusable(after.path, done)) : done;
-    },
-  );
-  return 'reason' in read ? fail(unusable(before.path, read)) : read;
 }

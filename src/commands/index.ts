@@ -18,6 +18,7 @@ const LOADERS: { readonly [name in CommandName]: () => Promise<CommandModule> } 
   get: async () => ({ run: (await other()).get }),
   shell: async () => ({ run: (await kind()).shell }),
   diff: async () => ({ run: (await kind()).diff }),
+  rebuild: async () => ({ run: (await kind()).rebuild }),
   machine: async () => ({ run: (await other()).machine }),
   cache: async () => ({ run: (await other()).cache }),
   validate: async () => ({ run: (await other()).validate }),

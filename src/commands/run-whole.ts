@@ -14,6 +14,7 @@ import { fail, ok } from '../model/result.ts';
 import { exitStatusOf } from '../report/failures.ts';
 import { jsonText } from '../report/printable.ts';
 import type { Invocation } from './command.ts';
+import { jobsOf } from './jobs.ts';
 import { printFailures } from './print-failures.ts';
 import { makeReporter } from './reporters.ts';
 import { rememberQuick } from './run-quick.ts';
@@ -33,13 +34,9 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
   const opened = await openProject(invocation, { touch: true, emit: (event) => emit(event) });
   if (!opened.ok) return printFailures(invocation, opened.failure);
   const project = opened.value;
-  const jobs = jobsOf(invocation, project);
-  if (jobs === null) {
-    const value = String(invocation.flags['jobs']);
-    return printFailures(invocation, [
-      { code: 'bad-flag-value', flag: '--jobs', value, expected: 'a number from 1' },
-    ]);
-  }
+  const wished = jobsOf(invocation, project.host);
+  if (!wished.ok) return printFailures(invocation, [wished.failure]);
+  const jobs = wished.value;
   const { session, chosen, isForced, groundKey } = project;
   const known = knownActions(session, chosen.actions, groundKey, isForced);
   const isKnown = ({ name }: PlannedAction) => known.unchanged.has(name) || known.untouched.has(name);
@@ -161,11 +158,4 @@ function statusOf(actions: readonly FinishedAction[]): number {
   const failures = actions.flatMap(({ failure }) => (failure === null ? [] : [failure]));
   if (failures.length === 0) return actions.some(({ outcome }) => outcome === 'failed') ? 1 : 0;
   return failures.every((failure) => exitStatusOf(failure) === 3) ? 3 : 1;
-}
-
-function jobsOf(invocation: Invocation, project: Project): number | null {
-  const flag = invocation.flags['jobs'];
-  if (flag === undefined) return project.host.processorCount;
-  const jobs = Number(flag);
-  return Number.isInteger(jobs) && jobs >= 1 ? jobs : null;
 }

@@ -142,6 +142,24 @@ export const COMMAND_WORDS = [
     ],
   },
   {
+    name: 'rebuild',
+    summary: 'Run a stage beside its result in the cache, and say where the two first differ',
+    usage: '[pipeline.yaml] <stage>[@step]…',
+    completes: 'stages',
+    flags: [
+      { name: 'jobs', short: 'j', value: 'n', summary: 'Stages at a time (else the number of processors)' },
+      { name: 'all', summary: 'List all files that differ, not the first ten' },
+      JSON_FLAG,
+      { name: 'quiet', short: 'q', summary: 'Only failures and what differs' },
+      { name: 'verbose', short: 'v', summary: 'Also every line that stages write' },
+      ...PIPELINE_FLAGS,
+    ],
+    examples: [
+      ['bake rebuild ovf-pack', 'exit status 0 when it comes out the same, 1 when it does not'],
+      ['bake rebuild provision@app', 'which files of the disk does a step make another way each time?'],
+    ],
+  },
+  {
     name: 'machine',
     summary: 'List, enter or end the machines that were kept after a failure',
     usage: '<ls|ssh|stop> [pipeline.yaml] [id|stage…] [-- word…]',

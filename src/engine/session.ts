@@ -32,6 +32,8 @@ export interface Session {
   readonly shelf: Shelf;
   /** What of the user's stands where outputs are to be is replaced: the command line says so. */
   readonly replace?: boolean;
+  /** An action whose result is wanted for itself: it is not stored. */
+  readonly unstored?: string;
   /** See `StageContext.checkpoints`. */
   readonly checkpoints: boolean;
   /** Whether files are hashed again although they look as they did. */

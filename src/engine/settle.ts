@@ -307,6 +307,7 @@ export class Settler {
 
   /** The result last, after all its blobs. Trouble with the cache costs the next run time, and this one a warning. */
   async #publish({ prepared: { action }, pinned }: Underway, produced: Produced): Promise<boolean> {
+    if (action.name === this.#session.unstored) return false;
     const { handedOn: _, exposed, ...stored } = produced;
     if (!action.cacheable || exposed.length > 0) return true;
     const { cache, plan, host, emit } = this.#session;
