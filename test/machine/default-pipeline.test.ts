@@ -1,12 +1,12 @@
 /** The default pipeline for real: its appliance is built, imported by hand, started on the hardware it promises, and looked at from within. */
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { copyDefault, defaultCache } from '../support/guest.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const NAME_OF_ANYTHING_TEMPORARY = /bake|provision|temporary/i;
 
 let directory: string;
@@ -93,7 +93,7 @@ async function freePort(): Promise<number> {
 function bake(...args: readonly string[]): string {
   return execFileSync(process.execPath, [process.env['BAKE_TEST_PROGRAM'] as string, ...args], {
     cwd: join(directory, 'checkout'),
-    env: { PATH: process.env['PATH'] as string, HOME: directory },
+    env: { PATH: process.env['PATH'] as string, HOME: directory, BAKE_CACHE_DIR: defaultCache() },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -104,9 +104,7 @@ let httpPort: number;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'bake-default-'));
   const checkout = join(directory, 'checkout');
-  mkdirSync(checkout);
-  for (const path of ['pipeline.yaml', 'appliance', 'ansible', 'scripts'])
-    cpSync(join(ROOT, path), join(checkout, path), { recursive: true });
+  copyDefault(checkout);
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(directory, 'key')]);
   const key = readFileSync(join(directory, 'key.pub'), 'utf8').trim();
   bake('run', 'pipeline.yaml', '--var', `admin_key=${key}`, '--var', 'hostname=proof');

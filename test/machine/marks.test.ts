@@ -226,7 +226,7 @@ test('bake or QEMU killed while a mark is being saved leaves no half of one, and
 test('the default installer, resumed in the middle of its work, leaves the disk of an undisturbed one', async () => {
   const checkout = rig.checkout('installer');
   copyFileSync(installerIso(), checkout.path('installer.iso'));
-  copyFileSync(await installedDisk(), checkout.path('installed.qcow2'));
+  copyFileSync(installedDisk(), checkout.path('installed.qcow2'));
   const stages = (waited: string) => ({
     'pipeline.yaml': `bake: 1
 name: marks

@@ -15,7 +15,7 @@ let disk: string;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'bake-smoke-'));
-  disk = await installedDisk();
+  disk = installedDisk();
 }, 900_000);
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

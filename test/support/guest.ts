@@ -1,6 +1,15 @@
 /** Guests for tests with real machines: the installer of the default pipeline, and a kernel with a shell that does what it is told. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -73,10 +82,34 @@ function once(name: string, make: (temporary: string, to: string) => void): stri
   return path;
 }
 
+/** The cache of all tests that build something of the default pipeline: what takes minutes is made once. */
+export function defaultCache(): string {
+  return join(directory(), 'cache');
+}
+
+/** Copies what the default pipeline is made of into a directory. */
+export function copyDefault(checkout: string): void {
+  mkdirSync(checkout, { recursive: true });
+  for (const path of ['pipeline.yaml', 'appliance', 'ansible', 'scripts'])
+    cpSync(join(ROOT, path), join(checkout, path), { recursive: true });
+}
+
+/** Runs the program on a copy of the default pipeline. */
+export function bakeDefault(...args: readonly string[]): void {
+  const checkout = join(directory(), 'checkout');
+  if (!existsSync(checkout)) copyDefault(checkout);
+  execFileSync(process.execPath, [process.env['BAKE_TEST_PROGRAM'] as string, ...args], {
+    cwd: checkout,
+    env: { PATH: process.env['PATH'] as string, HOME: directory(), BAKE_CACHE_DIR: defaultCache() },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+}
+
 /** The installer CD of the default pipeline: takes about a minute, once for all tests. */
 export function installerIso(): string {
   return once('installer.iso', (_, to) => {
-    execFileSync('scripts/make-installer-iso.sh', [to], { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] });
+    bakeDefault('run', 'pipeline.yaml', 'installer');
+    bakeDefault('get', 'pipeline.yaml', 'installer.iso', '--to', to);
   });
 }
 

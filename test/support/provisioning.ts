@@ -29,7 +29,7 @@ export class Provisioning {
 
   static async make(rig: Rig, name: string, cache = 'cache'): Promise<Provisioning> {
     const checkout = rig.checkout(name);
-    copyFileSync(await installedDisk(), checkout.path('base.qcow2'), constants.COPYFILE_FICLONE);
+    copyFileSync(installedDisk(), checkout.path('base.qcow2'), constants.COPYFILE_FICLONE);
     return new Provisioning(checkout, rig.path(cache));
   }
 
