@@ -56,6 +56,8 @@ export interface Store {
   makeDirectory(layout: Layout, path: string): Promise<Result<void, HostFailure>>;
   /** Makes `own`, for what is learnt where nothing has been stored; whether it is there. */
   openOwn(): Promise<boolean>;
+  /** Where stand-ins lie for a cache that is not to be written. */
+  readonly standIns: string;
   /** Where the files lie by which processes keep from building the same: the user's own when nothing is stored for others. */
   readonly locks: string;
   /** A path for a file on its way there or from there. */
@@ -163,9 +165,9 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
 
   /** A cache that is not to be written is most often on a file system with more room than that of temporary files. */
   const standInParent = async (): Promise<string> => {
-    const parent = `${own.layout.root}/stand-ins`;
-    const isThere = mode !== 'write' && (await store.openOwn()) && (await files.makeDirectory(parent)).ok;
-    return isThere ? parent : options.temporaryDirectory;
+    const isThere =
+      mode !== 'write' && (await store.openOwn()) && (await files.makeDirectory(store.standIns)).ok;
+    return isThere ? store.standIns : options.temporaryDirectory;
   };
 
   const makeStandIn = async (): Promise<Result<Layout, Failure>> => {
@@ -227,6 +229,7 @@ export function openStore(host: Host, directory: string, options: StoreOptions):
         problem: told(result.failure),
       });
     },
+    standIns: `${own.layout.root}/stand-ins`,
     openOwn: async () =>
       prepared.has(main) || (await makeOwn(own, sharedMode(files.stampTarget(directory)), main.old)).ok,
     locks: mode === 'write' ? main.locks : `${own.layout.root}/locks`,

@@ -11,6 +11,7 @@ import { clearInUse, FOREIGN_STALE_MS, type InUseRecord, openInUse } from './in-
 import type { Layout } from './layout.ts';
 import { parseIdentity } from './parse-identity.ts';
 import { makeSkeleton, type Skeleton, strip } from './skeletons.ts';
+import { removeStandIns } from './stand-ins.ts';
 import { type Store, temporaryPrefix } from './store.ts';
 
 const RENEW_MS = 60_000;
@@ -184,7 +185,9 @@ async function clearDead(store: Store, layout: Layout): Promise<void> {
     await host.files.remove(directory);
   }
   await clearInUse(host, layout);
-  if (layout === store.main) await ageOnceADay(store);
+  if (layout !== store.main) return;
+  await removeStandIns(host, store.standIns);
+  await ageOnceADay(store);
 }
 
 /** Of a dead process whose record says that it was one of this host's: no doubt about the name then. */

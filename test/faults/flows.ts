@@ -64,6 +64,13 @@ export const FLOWS: readonly Flow[] = [
     // Neither snapshot nor memo is there: everything is looked at and remembered anew.
     begin: (checkout) => checkout.forget(),
   },
+  {
+    name: 'verify',
+    args: ['run', '--verify'],
+    begin: (checkout) => checkout.remove('s.txt', 't', 'j.txt'),
+  },
+  { name: 'only read', args: ['run', '--cache-mode', 'read'], begin: (checkout) => checkout.edit() },
+  { name: 'check', args: ['cache', 'verify', '--repair'], begin: () => undefined },
   { name: 'remove', args: ['cache', 'rm', '--all'], begin: () => undefined },
 ];
 

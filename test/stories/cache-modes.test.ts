@@ -77,6 +77,25 @@ it('uses results and stores none with --cache-mode read', async () => {
   expect((await other.run(['--cache-dir', cache])).outcomes).toEqual({ disk: 'fresh', pack: 'built' });
 });
 
+it('leaves nothing of a run that only read and was killed to the next one that stores', async () => {
+  await using rig = await Rig.make();
+  const here = rig.checkout('here', FILES);
+  await here.run();
+  here.write({
+    'pipeline.yaml': FILES['pipeline.yaml'].replace('sha256sum', 'sh -c "echo begun; sleep 100"'),
+  });
+  const { running, run } = here.startRun(['--cache-mode', 'read', '-v']);
+  await running.says(/\| begun/);
+  running.kill('SIGKILL');
+  await run.catch(() => undefined);
+  const standIns = here.path('cache/private', String(process.getuid?.() ?? 0), 'stand-ins');
+  expect(readdirSync(standIns)).toHaveLength(1);
+  here.write(FILES);
+  here.write({ 'in.txt': 'two\n' });
+  await here.run();
+  expect(readdirSync(standIns)).toEqual([]);
+});
+
 it('reads nothing and stores nothing with --cache-mode off', async () => {
   await using rig = await Rig.make();
   const here = rig.checkout('here', FILES);
