@@ -82,10 +82,10 @@ it('leaves nothing of a run that only read and was killed to the next one that s
   const here = rig.checkout('here', FILES);
   await here.run();
   here.write({
-    'pipeline.yaml': FILES['pipeline.yaml'].replace('sha256sum', 'sh -c "echo begun; sleep 100"'),
+    'pipeline.yaml': FILES['pipeline.yaml'].replace('sha256sum', 'sh -c "echo begun >&2; sleep 100"'),
   });
   const { running, run } = here.startRun(['--cache-mode', 'read', '-v']);
-  await running.says(/\| begun/);
+  await running.says(/^pack \| begun/m);
   running.kill('SIGKILL');
   await run.catch(() => undefined);
   const standIns = here.path('cache/private', String(process.getuid?.() ?? 0), 'stand-ins');
