@@ -185,10 +185,9 @@ async function adoptCopy(
   const held = files.stamp(path);
   const copied = await store.write(async (layout) => {
     const copy = store.temporaryPath(layout);
-    const made = await files.copyFile(path, copy);
     // Readable for everyone who shares the cache, whatever the source and the umask say.
-    const opened = made.ok ? await files.chmod(copy, 0o444) : made;
-    return opened.ok ? ok(copy) : opened;
+    const made = await files.copyFile(path, copy, 0o444, true);
+    return made.ok ? ok(copy) : made;
   });
   if (!copied.ok) return copied;
   const isStill = sameStat(held, files.stamp(path)) && held?.mtimeMs === before.mtimeMs;

@@ -4,6 +4,8 @@ import {
   closeSync,
   constants,
   copyFileSync,
+  existsSync,
+  fchmodSync,
   fstatSync,
   lstatSync,
   openSync,
@@ -20,40 +22,47 @@ const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /**
  * Copies `from` to the new file `to` (an existing one is an error, EEXIST), with the mode of the source or `mode` less
- * the user's umask. Throws system errors; leaves nothing behind then.
+ * the user's umask; `exact`: with that mode, whatever the umask. Throws system errors; leaves nothing behind then.
  */
-export async function copyWhole(from: string, to: string, mode?: number): Promise<void> {
+export async function copyWhole(from: string, to: string, mode?: number, exact = false): Promise<void> {
   const stats = lstatSync(from);
   const asked = mode ?? stats.mode & 0o777;
   // Writable while it is being made: only root may write to a file that is born read-only.
-  const left = modeLeft(to, asked | 0o200);
+  const made = openSync(to, 'wx', asked | 0o200);
   try {
-    if (!sharesBlocks(from, to)) {
+    // What the umask left of its mode: every way of copying would bring the source's.
+    const left = fstatSync(made).mode & 0o777;
+    const target = whileOpen(made, to);
+    if (!sharesBlocks(from, target)) {
+      // The attempt may have brought the source's mode already.
+      fchmodSync(made, asked | 0o200);
       // A file that occupies less than its size has holes: the kernel's copy would fill them.
-      if (stats.size > BLOCK_BYTES && stats.blocks * 512 < stats.size) await copySparse(from, to, stats.size);
-      else await copyFile(from, to);
+      if (stats.size > BLOCK_BYTES && stats.blocks * 512 < stats.size)
+        await copySparse(from, target, stats.size);
+      else await copyFile(from, target);
     }
-    chmodSync(to, mode === undefined ? asked : left & asked & ~userUmask());
+    fchmodSync(made, mode === undefined || exact ? asked : left & asked & ~userUmask());
   } catch (error) {
     rmSync(to, { force: true });
     throw error;
+  } finally {
+    closeSync(made);
   }
+}
+
+/**
+ * A path of an open file by which nothing else is opened, whatever somebody puts at its name meanwhile: the directory for
+ * temporary files of a shared cache belongs to whoever came first. Its name where the system has no such path.
+ */
+function whileOpen(descriptor: number, name: string): string {
+  const path = `/proc/self/fd/${descriptor}`;
+  return existsSync(path) ? path : name;
 }
 
 /** Shares the blocks of `from` with the new file `to`; throws where that cannot be, and leaves nothing behind then. */
 export function cloneWhole(from: string, to: string, mode: number): void {
   copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
   chmodSync(to, mode);
-}
-
-/** Makes an empty file and sees what the umask left of its mode: every way of copying would bring the source's. */
-function modeLeft(path: string, mode: number): number {
-  const descriptor = openSync(path, 'wx', mode);
-  try {
-    return fstatSync(descriptor).mode & 0o777;
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** Whether the copy was made by sharing blocks (btrfs, xfs): instantly, whatever the size. */

@@ -63,7 +63,7 @@ export const realFiles: Files = {
       }
     }),
   rename: async (from, to) => attempt('move a file to', to, () => renameSync(from, to)),
-  copyFile: (from, to, mode) => attemptAsync('write', to, () => copyWhole(from, to, mode)),
+  copyFile: (from, to, mode, exact) => attemptAsync('write', to, () => copyWhole(from, to, mode, exact)),
   clone: async (from, to, mode) => attempt('write', to, () => cloneWhole(from, to, mode)),
   link: async (existing, to) => attempt('link', to, () => linkSync(existing, to)),
   stageFile: (from, to, mode, mtimeMs) =>

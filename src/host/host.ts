@@ -111,9 +111,10 @@ export interface Files {
   rename(from: string, to: string): Promise<Result<void, HostFailure>>;
   /**
    * Reflink where the file system can, else a copy that keeps holes, to a name that is not there yet. Never shares a
-   * writable inode. The mode is that of the source, or `mode` less the user's umask.
+   * writable inode. The mode is that of the source, or `mode` less the user's umask; `exact`: that very mode. Whatever
+   * somebody puts at the name meanwhile gets none of it.
    */
-  copyFile(from: string, to: string, mode?: number): Promise<Result<void, HostFailure>>;
+  copyFile(from: string, to: string, mode?: number, exact?: boolean): Promise<Result<void, HostFailure>>;
   /** Shares the blocks with a new file of this very mode; a failure where the file system cannot. */
   clone(from: string, to: string, mode: number): Promise<Result<void, HostFailure>>;
   /**
