@@ -15,6 +15,8 @@ export const FOREIGN_STALE_MS = 60 * 60_000;
 /** What is longer is none of ours: a line has 72 bytes. */
 const LONGEST_BYTES = 64 * 1024 * 1024;
 const MODE = 0o644;
+/** As `Files.randomName` gives them. */
+const RECORD_NAME = /^[0-9a-f]{24}$/;
 
 /** The file of this process in one layout. */
 export interface InUseRecord {
@@ -79,9 +81,13 @@ export async function inUse(host: Host, layout: Layout): Promise<Running> {
   return { fingerprints, sinceMs };
 }
 
-/** Removes the records of dead processes, as far as they may be removed. */
+/**
+ * Removes the records of dead processes, as far as they may be removed. Whoever made the directory may have put a link to one
+ * of ours in its place: what has no name of a record is never touched.
+ */
 export async function clearInUse(host: Host, layout: Layout): Promise<void> {
   for (const name of host.files.list(layout.inUse).names) {
+    if (!RECORD_NAME.test(name)) continue;
     const path = `${layout.inUse}/${name}`;
     const found = await readRecord(host, path);
     if (found !== null && !found.isRunning) await host.files.remove(path);
