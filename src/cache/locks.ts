@@ -1,6 +1,6 @@
 /** One builder per fingerprint: who finds another's lock file waits, sees who it is, and takes over from the dead, the stopped and the silent. */
 
-import type { LockLook } from '../host/lock-files.ts';
+import { isSameFile, type LockLook } from '../host/lock-files.ts';
 import { type Fingerprint, hexOf } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
@@ -34,11 +34,15 @@ const LEFT_MS = 60 * 60_000;
 /** So many are looked at by one run. */
 const LOOKED_AT = 200;
 
+/** Ours have no other names: where somebody put a link to a directory of ours in the place of that of locks, nothing there is one. */
+const LOCK_NAME = /^[0-9a-f]{64}(\.\d)?$/;
+
 /** Removes what dead builders left of stages that nobody builds any more. */
 export async function clearLeftLocks(store: Store): Promise<void> {
   const { files, lockFiles, clock, isAlive } = store.host;
   if (store.lookOnly) return;
-  for (const name of files.list(store.locks).names.slice(0, LOOKED_AT)) {
+  const names = files.list(store.locks).names.filter((name) => LOCK_NAME.test(name));
+  for (const name of names.slice(0, LOOKED_AT)) {
     const path = `${store.locks}/${name}`;
     const look = lockFiles.look(path, null);
     const record = look && recordIn(look);
@@ -136,7 +140,7 @@ async function untilFree(
   while (!request.signal.aborted) {
     const look = store.host.lockFiles.look(path, seen?.look ?? null);
     if (look === null) return ok('free');
-    if (seen?.look !== look) seen = seenNow(store, look);
+    if (seen?.look !== look) seen = seenNow(store, look, seen?.look ?? null);
     const verdict = judge(store, seen, limits);
     if (verdict.type === 'itself') return fail({ code: 'stage-waits-for-itself', pid: verdict.pid });
     if (verdict.type === 'over') {
@@ -159,9 +163,13 @@ interface Seen {
   readonly sinceMs: number;
 }
 
-function seenNow({ host }: Store, look: LockLook): Seen {
+function seenNow({ host }: Store, look: LockLook, before: LockLook | null): Seen {
   const record = recordIn(look);
-  const isAncestor = record !== null && host.isAncestor(record.owner);
+  // Anybody may write a record that names our parents, and would end every build by it: the file must be of the user whom
+  // they run as, or, where the file system shows another, be renewed.
+  const isTheirs = (owner: LockRecord['owner']) =>
+    host.runsAs(owner, look.uid) || (before !== null && isSameFile(before, look));
+  const isAncestor = record !== null && host.isAncestor(record.owner) && isTheirs(record.owner);
   return { look, record, isAncestor, sinceMs: host.clock.monotonicMs() };
 }
 

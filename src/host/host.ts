@@ -334,6 +334,8 @@ export interface Host {
   isStopped(identity: ProcessIdentity): boolean;
   /** Whether this process was started by that one, or by one that it started, and so on. */
   isAncestor(identity: ProcessIdentity): boolean;
+  /** Whether a process that lives here is that user's. */
+  runsAs(identity: ProcessIdentity, uid: number): boolean;
   /** The umask that bake was started with: it holds for what is put into the checkout. */
   readonly userUmask: number;
   /** Sets the umask of this process and all children to 022: what stages make must not depend on who runs them. */

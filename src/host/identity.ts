@@ -1,5 +1,5 @@
 /** Who this process is, in a way that a later process on this or another host cannot mistake for itself. */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { errnoOf } from './errno.ts';
 import type { ProcessIdentity } from './host.ts';
@@ -46,6 +46,16 @@ export function isAncestor(identity: ProcessIdentity): boolean {
     pid = state.parent;
   }
   return false;
+}
+
+/** See `Host.runsAs`. */
+export function runsAs({ pid }: ProcessIdentity, uid: number): boolean {
+  try {
+    return lstatSync(`/proc/${pid}`).uid === uid;
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
 }
 
 function exists(pid: number): boolean {

@@ -25,6 +25,8 @@ export interface LockLook extends FileIdentity {
   /** Another whenever somebody wrote it, renewed it or put something else there. */
   readonly version: string;
   readonly changedAtMs: number;
+  /** The user whose file it is; NaN when that cannot be seen. */
+  readonly uid: number;
   /** Null when it is no regular file, longer than it may be, or cannot be read. */
   readonly text: string | null;
 }
@@ -59,7 +61,7 @@ export const realLockFiles: LockFiles = {
     try {
       const stats = lstatSync(path, { throwIfNoEntry: false });
       if (stats === undefined) return null;
-      const { mode, size, mtimeMs, ctimeMs } = stats;
+      const { mode, size, mtimeMs, ctimeMs, uid } = stats;
       const identity = identityOf(stats);
       const version = [identity.device, identity.inode, mode, size, mtimeMs, ctimeMs].join(' ');
       if (version === known?.version) return known;
@@ -68,12 +70,14 @@ export const realLockFiles: LockFiles = {
         ...identity,
         version,
         changedAtMs: ctimeMs,
+        uid,
         text: isReadable ? readBounded(path, identity) : null,
       };
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === null) throw error;
-      return { device: Number.NaN, inode: Number.NaN, version: errno, changedAtMs: Number.NaN, text: null };
+      const unseen = { device: Number.NaN, inode: Number.NaN, changedAtMs: Number.NaN, uid: Number.NaN };
+      return { ...unseen, version: errno, text: null };
     }
   },
 

@@ -5,7 +5,7 @@ import { realFiles } from './files.ts';
 import { realHashing } from './hashing.ts';
 import type { Attributes, Host } from './host.ts';
 import type { Http } from './http.ts';
-import { bootId, isAlive, isAncestor, isStopped, ownIdentity } from './identity.ts';
+import { bootId, isAlive, isAncestor, isStopped, ownIdentity, runsAs } from './identity.ts';
 import { realLockFiles } from './lock-files.ts';
 import { realProcesses } from './processes.ts';
 import type { Sockets } from './sockets.ts';
@@ -57,6 +57,7 @@ export function realHost(): Host {
     isAlive,
     isStopped,
     isAncestor,
+    runsAs,
     get userUmask() {
       return userUmask();
     },

@@ -497,8 +497,10 @@ test('what the dead left of stages that nobody builds any more is cleared away b
   rig.write(`cache/v1/locks/${dead}`, recordOf({ ...rig.host.identity, pid: 2 ** 22 + 1 }));
   rig.write(`cache/v1/locks/${far}`, recordOf(FAR));
   rig.write(`cache/v1/locks/${alive}`, recordOf(rig.host.identity));
+  // As in a directory of the user's own to which somebody made a link.
+  rig.write('cache/v1/locks/thesis', recordOf({ ...rig.host.identity, pid: 2 ** 22 + 1 }));
   const lock = await lockOf(await rig.open());
-  expect(readdirSync(locks).sort()).toEqual([hexOf(FINGERPRINT), far, alive].sort());
+  expect(readdirSync(locks).sort()).toEqual([hexOf(FINGERPRINT), far, alive, 'thesis'].sort());
   await lock?.release();
 });
 
