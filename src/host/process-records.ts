@@ -1,9 +1,10 @@
 /** A file that lists the process groups that bake has running, so that a later run can end what a dead one left behind. */
-import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf } from './errno.ts';
 import { killRecorded, processState } from './process-group.ts';
 import { endStrays } from './process-strays.ts';
+import { readRegular } from './read-regular.ts';
 
 interface ProcessRecords {
   /** Notes a group that was started within the last milliseconds. */
@@ -123,7 +124,7 @@ function readRecord(file: string) {
   const kept = new Set<number>();
   let text = '';
   try {
-    text = readFileSync(file, 'utf8');
+    text = readRegular(file, { noFollow: true }).toString('utf8');
   } catch (error) {
     if (errnoOf(error) === null) throw error;
   }
