@@ -27,7 +27,7 @@ export function isOwn(path: string): boolean {
 /**
  * Looks at a chain of directories, each in the one before, without following a link in it. The last is for us alone; whoever
  * owns one of the others must be we or root, and if others may write to it, it must be sticky. `repair`: what is ours is
- * given the mode that it should have.
+ * given the mode that it should have, unless others could write to the last.
  */
 export function lookAtPrivate(chain: readonly string[], repair: boolean): PrivateState {
   let parent: string | null = null;
@@ -64,7 +64,8 @@ export function makePrivate(chain: readonly string[], shared: number | null): Pr
 function isOurs(path: string, stats: Stats, repair: boolean): boolean {
   if (!stats.isDirectory() || stats.uid !== ownUid()) return false;
   if ((stats.mode & PERMISSIONS) === OURS_ALONE) return true;
-  if (!repair) return false;
+  // Whoever could write there may have done so, or have a directory in it open still: closing it now makes nothing of it ours again.
+  if (!repair || (stats.mode & OTHER_WRITERS) !== 0) return false;
   chmodSync(path, OURS_ALONE);
   return true;
 }

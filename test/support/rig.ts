@@ -16,6 +16,8 @@ export interface BakeOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Run as this user and group; only root can. */
   readonly uid?: number;
+  /** A program and its first arguments that starts bake: in another namespace, as another user, with another umask. */
+  readonly wrapper?: readonly string[];
 }
 
 /** A bake that runs. */
@@ -186,7 +188,8 @@ export class Rig implements AsyncDisposable {
       else env[name] = value;
     }
     const user = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
-    const child = spawn(process.execPath, [program, ...args], {
+    const [file = '', ...rest] = [...(options.wrapper ?? []), process.execPath, program, ...args];
+    const child = spawn(file, rest, {
       cwd,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],

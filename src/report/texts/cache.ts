@@ -81,6 +81,7 @@ export const cacheTexts: Texts<CacheFailure> = {
       summary: `what is yours alone of the cache in ${failure.cache} is kept in ${failure.directory}`,
       details: [
         "every directory on the way to it must be yours or root's, and sticky if others may write to it",
+        'a directory of your own there must never have been open to others for writing',
       ],
       hint: `\`chmod +t ${failure.cache}\` by its owner, root at best, lets it lie in the cache`,
     }),
