@@ -1,21 +1,8 @@
 /** Every file of a cache and of what bake remembers, damaged in every way while its times stay: the next run gives the right bytes or says why not. */
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { join, relative } from 'node:path';
+import { cpSync, existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { filesBelow, harm, spread, WAYS, type Way } from '../support/damage.ts';
 import { type Checkout, type Ended, Rig } from '../support/rig.ts';
 
 const PIPELINE = `bake: 1
@@ -31,33 +18,11 @@ stages:
 `;
 
 /** How many points are tried; BAKE_DAMAGE_POINTS=all tries every one, in every situation. */
-const POINTS = process.env['BAKE_DAMAGE_POINTS'] ?? '24';
+const POINTS = 24;
 const LONGEST_RUN_MS = 60_000;
-
-const WAYS = ['empty', 'half', 'bit', 'junk', 'gone', 'directory', 'pipe', 'link'] as const;
-type Way = (typeof WAYS)[number];
 
 /** What is damaged, and what the run then has to do: nothing, put outputs back, or build one stage anew out of what is there. */
 const SITUATIONS = ['same', 'displaced', 'edited'] as const;
-
-function harm(path: string, way: Way): void {
-  const { atimeMs, mtimeMs, mode } = lstatSync(path);
-  const bytes = readFileSync(path);
-  rmSync(path);
-  const at = bytes.length >> 1;
-  if (way === 'bit') bytes[at] = (bytes[at] ?? 0) ^ 4;
-  if (way === 'gone') return;
-  if (way === 'directory') mkdirSync(join(path, 'x'), { recursive: true });
-  else if (way === 'pipe') execFileSync('mkfifo', [path]);
-  else if (way === 'link') symlinkSync('/etc/hostname', path);
-  else {
-    const junk = Buffer.alloc(Math.max(1, bytes.length), 'junk');
-    const left = { empty: Buffer.alloc(0), half: bytes.subarray(0, at), bit: bytes, junk }[way];
-    writeFileSync(path, left);
-    chmodSync(path, mode & 0o777);
-  }
-  if (way !== 'link') utimesSync(path, atimeMs / 1000, mtimeMs / 1000);
-}
 
 /** What is not as it has to be. */
 function wrongIn(here: Checkout, other: string): readonly string[] {
@@ -75,14 +40,6 @@ function wrongIn(here: Checkout, other: string): readonly string[] {
   return wrong;
 }
 
-function filesBelow(root: string): readonly string[] {
-  return readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
-    .filter((path) => !path.includes('quarantine'))
-    .sort();
-}
-
 interface Point {
   readonly path: string;
   readonly way: Way;
@@ -96,10 +53,7 @@ function pointsIn(here: Checkout): readonly Point[] {
   const all = files.flatMap((path) =>
     SITUATIONS.flatMap((situation) => WAYS.map((way): Point => ({ path, way, situation }))),
   );
-  const many = POINTS === 'all' ? all.length : Math.min(Number(POINTS), all.length);
-  // Odd, so that it meets every way and situation.
-  const step = Math.max(1, Math.floor(all.length / many)) | 1;
-  return Array.from({ length: many }, (_, at) => all[(at * step) % all.length] as Point);
+  return spread(all, POINTS);
 }
 
 /** A run that ends at least when it is killed: one that waits for a pipe would wait for ever. */
