@@ -75,7 +75,10 @@ class StoredPart implements Part {
   }
 
   async read(): Promise<Result<void, HostFailure>> {
-    const size = this.#files.stamp(this.path)?.sizeBytes ?? 0;
+    const found = this.#files.stamp(this.path);
+    // What is no file, or another user's, can never be added to: it would stop every run from now on.
+    const isOurs = found?.type === 'file' && this.#files.isOwn(this.path);
+    const size = isOurs ? found.sizeBytes : 0;
     const origin = size > 0 ? await this.#readOrigin() : null;
     if (origin === null) return this.clear();
     const hashed = await this.#files.withReader(this.path, (source) => addAll(source, this.#hashing));
