@@ -57,3 +57,34 @@ it('give their own bytes and no others', async () => {
   expect(await source.read(into, 15)).toBe(5);
   expect([...into.subarray(0, 5)]).toEqual([25, 26, 27, 28, 29]);
 });
+
+/** A disk of 64 KiB with these words in its sectors, each at its offset. */
+function written(
+  words: Readonly<Record<number, number>>,
+  text: Readonly<Record<number, string>> = {},
+): Buffer {
+  const bytes = Buffer.alloc(65_536);
+  for (const [offset, word] of Object.entries(words)) bytes.writeUInt32LE(word, Number(offset));
+  for (const [offset, one] of Object.entries(text)) bytes.write(one, Number(offset), 'latin1');
+  return bytes;
+}
+
+const SIGNATURE = { 510: '\x55\xaa' };
+
+it('are found in bounded work where the tables of logical ones lead in circles', async () => {
+  // An extended partition at sector 1, whose only table is empty but for the next one: itself.
+  const words = { 450: 5, 454: 1, 458: 10, [512 + 466]: 5, [512 + 470]: 0, [512 + 474]: 10 };
+  const bytes = written(words, { ...SIGNATURE, 1022: '\x55\xaa' });
+  expect(await partitionsOf(bytesSource(bytes))).toEqual([{ number: 0, offset: 0, sizeBytes: 65_536 }]);
+});
+
+it.each([
+  ['entries of 4 GiB', 0xffff_ffff, 34, 35],
+  ['an end before the beginning', 128, 35, 20],
+  ['an end behind that of the disk', 128, 34, 100_000],
+])('are none of a GPT with %s', async (_, entryBytes, first, last) => {
+  const words = { 450: 0xee, 454: 1, 458: 127, [512 + 72]: 2, [512 + 80]: 4, [512 + 84]: entryBytes };
+  const entry = { 1024: 1, [1024 + 32]: first, [1024 + 40]: last };
+  const bytes = written({ ...words, ...entry }, { ...SIGNATURE, 512: 'EFI PART' });
+  expect(await partitionsOf(bytesSource(bytes))).toEqual([]);
+});
