@@ -44,7 +44,8 @@ export async function openExt(source: ByteSource): Promise<Result<ExtFileSystem,
   const journal = await plain.inode(superblock.value.journalInode);
   if (journal === null) return fail('an ext file system without the journal that it names');
   const { blockBytes } = superblock.value;
-  const extents = await plain.extents(journal);
+  const extents = await orNull(plain.extents(journal));
+  if (extents === null) return fail('an ext file system with a journal that is damaged');
   const replayed = await replayJournal({
     blocks: Math.floor(journal.sizeBytes / blockBytes),
     async read(index) {
@@ -55,6 +56,14 @@ export async function openExt(source: ByteSource): Promise<Result<ExtFileSystem,
   });
   if (!replayed.ok) return fail(`an ext file system with ${replayed.failure}`);
   return ok(fileSystem(source, superblock.value, replayed.value));
+}
+
+/** What a damaged map of blocks gives: nothing. */
+function orNull<T>(read: Promise<T>): Promise<T | null> {
+  return read.catch((error: unknown) => {
+    if (error instanceof DamagedDisk) return null;
+    throw error;
+  });
 }
 
 function fileSystem(
@@ -89,7 +98,8 @@ function fileSystem(
     return parseInode(new DataView(records.buffer, offset % blockBytes, superblock.inodeBytes));
   }
 
-  const extents = (of: Inode) => extentsOf(of, blockBytes, block);
+  const total = Math.ceil(source.sizeBytes / blockBytes);
+  const extents = (of: Inode) => extentsOf(of, { blockBytes, total, read: block });
 
   async function read(of: readonly Extent[], into: Uint8Array, offset: number): Promise<void> {
     into.fill(0);
@@ -121,8 +131,16 @@ function fileSystem(
     }
   }
 
-  async function* walk(directory: Inode, path: string, above: ReadonlySet<number>): AsyncGenerator<ExtFile> {
-    if (directory.sizeBytes > MOST_DIRECTORY_BYTES) throw new DamagedDisk(`${path} has no sensible size`);
+  /** `budget`: what all directories that are still to be met may have together. No sound disk has more of them than bytes. */
+  async function* walk(
+    directory: Inode,
+    path: string,
+    met: Set<number>,
+    budget: { bytes: number },
+  ): AsyncGenerator<ExtFile> {
+    budget.bytes -= directory.sizeBytes;
+    if (directory.sizeBytes > MOST_DIRECTORY_BYTES || budget.bytes < 0)
+      throw new DamagedDisk(`${path || '/'} has no sensible size`);
     const bytes = new Uint8Array(directory.sizeBytes);
     await read(await extents(directory), bytes, 0);
     for (const entry of entriesOf(new DataView(bytes.buffer), blockBytes)) {
@@ -131,8 +149,10 @@ function fileSystem(
       const file = { path: `${path}/${entry.name}`, inode: found };
       yield file;
       if (found.type !== 'directory') continue;
-      if (above.has(entry.inode)) throw new DamagedDisk(`${file.path} contains itself`);
-      yield* walk(found, file.path, new Set([...above, entry.inode]));
+      if (met.has(entry.inode))
+        throw new DamagedDisk(`${file.path} is a directory that has another name, too`);
+      met.add(entry.inode);
+      yield* walk(found, file.path, met, budget);
     }
   }
 
@@ -149,7 +169,7 @@ function fileSystem(
     async *walk() {
       const root = await inode(ROOT);
       if (root === null) throw new DamagedDisk('a file system without a root directory');
-      yield* walk(root, '', new Set([ROOT]));
+      yield* walk(root, '', new Set([ROOT]), { bytes: source.sizeBytes });
     },
     async target(of) {
       const bytes = Buffer.alloc(Math.min(of.sizeBytes, MOST_TARGET_BYTES));
@@ -170,7 +190,7 @@ function* entriesOf(
     const length = view.getUint16(at + 4, true);
     const nameLength = view.getUint8(at + 6);
     // Entries fill their block to its end; one that does not is damage, and the next block begins anew.
-    if (length < 8 || at + length > view.byteLength) {
+    if (length < 8 + nameLength || at + length > view.byteLength) {
       at = (Math.floor(at / blockBytes) + 1) * blockBytes;
       continue;
     }

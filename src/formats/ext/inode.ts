@@ -1,4 +1,5 @@
 /** An inode of an ext file system: what it is, and where its bytes lie. */
+import { DamagedDisk } from '../disk-source.ts';
 
 /** Blocks that follow each other in a file and on the disk; `block` null where there is nothing but zeros. */
 export interface Extent {
@@ -54,70 +55,105 @@ export function parseInode(record: DataView): Inode | null {
   };
 }
 
-/** Where the blocks of a file are, in the order of the file; holes are left out. `block` gives a block of the file system. */
-export async function extentsOf(
-  inode: Inode,
-  blockBytes: number,
-  block: (number: number) => Promise<DataView>,
-): Promise<readonly Extent[]> {
-  const found: Extent[] = [];
-  if (inode.hasExtents) await fromTree(inode.map, block, found, MOST_DEPTH);
-  else await fromPointers(inode, blockBytes, block, found);
-  return found;
+/** The blocks of a file system. */
+export interface Blocks {
+  readonly blockBytes: number;
+  /** How many there are. */
+  readonly total: number;
+  read(number: number): Promise<DataView>;
 }
 
-async function fromTree(
-  node: DataView,
-  block: (number: number) => Promise<DataView>,
-  found: Extent[],
-  depthLeft: number,
-): Promise<void> {
+/**
+ * Where the blocks of a file are, in the order of the file; holes are left out. Throws a DamagedDisk where the map leads in
+ * circles, out of the disk, or to more blocks than there are: no sound one does, and following it might never end.
+ */
+export async function extentsOf(inode: Inode, blocks: Blocks): Promise<readonly Extent[]> {
+  const map = new BlockMap(blocks);
+  if (inode.hasExtents) await fromTree(inode.map, map, MOST_DEPTH);
+  else await fromPointers(inode, map);
+  return map.found;
+}
+
+/** What was found of a file's map, and what was looked at for it. */
+class BlockMap {
+  readonly found: Extent[] = [];
+  readonly blocks: Blocks;
+  readonly #seen = new Set<number>();
+  #mapped = 0;
+
+  constructor(blocks: Blocks) {
+    this.blocks = blocks;
+  }
+
+  /** A block of the map itself. */
+  node(number: number): Promise<DataView> {
+    if (number >= this.blocks.total) throw new DamagedDisk(`the map of a file leads to block ${number}`);
+    if (this.#seen.has(number)) throw new DamagedDisk(`the map of a file uses block ${number} twice`);
+    this.#seen.add(number);
+    return this.blocks.read(number);
+  }
+
+  add(extent: Extent): void {
+    this.#count(extent);
+    this.found.push(extent);
+  }
+
+  /** One block, which may lengthen the last extent. */
+  addBlock(first: number, block: number): void {
+    const last = this.found.at(-1);
+    if (
+      !last ||
+      last.block === null ||
+      last.first + last.count !== first ||
+      last.block + last.count !== block
+    )
+      return this.add({ first, count: 1, block });
+    this.#count({ first, count: 1, block });
+    this.found[this.found.length - 1] = { ...last, count: last.count + 1 };
+  }
+
+  #count({ block, count }: Extent): void {
+    if (block === null) return;
+    this.#mapped += count;
+    if (block + count > this.blocks.total || this.#mapped > this.blocks.total)
+      throw new DamagedDisk(`a file lies in ${count} blocks from ${block}, where none are`);
+  }
+}
+
+async function fromTree(node: DataView, map: BlockMap, depthLeft: number): Promise<void> {
   if (node.getUint16(0, true) !== EXTENT_MAGIC || depthLeft === 0) return;
   const entries = Math.min(node.getUint16(2, true), Math.floor(node.byteLength / 12) - 1);
   const isLeaf = node.getUint16(6, true) === 0;
   for (let at = 12; at < 12 * (entries + 1); at += 12) {
     if (!isLeaf) {
       const child = node.getUint32(at + 4, true) + node.getUint16(at + 8, true) * 2 ** 32;
-      await fromTree(await block(child), block, found, depthLeft - 1);
+      await fromTree(await map.node(child), map, depthLeft - 1);
       continue;
     }
     const length = node.getUint16(at + 4, true);
     const start = node.getUint32(at + 8, true) + node.getUint16(at + 6, true) * 2 ** 32;
     const written = length <= MOST_WRITTEN;
     const count = written ? length : length - MOST_WRITTEN;
-    found.push({ first: node.getUint32(at, true), count, block: written ? start : null });
+    map.add({ first: node.getUint32(at, true), count, block: written ? start : null });
   }
 }
 
 /** The older map: twelve blocks, then blocks of numbers of blocks, in one, two and three levels. */
-async function fromPointers(
-  { map, sizeBytes }: Inode,
-  blockBytes: number,
-  block: (number: number) => Promise<DataView>,
-  found: Extent[],
-): Promise<void> {
-  const perBlock = blockBytes / 4;
-  const blocks = Math.ceil(sizeBytes / blockBytes);
+async function fromPointers({ map: pointers, sizeBytes }: Inode, map: BlockMap): Promise<void> {
+  const perBlock = map.blocks.blockBytes / 4;
+  const blocks = Math.ceil(sizeBytes / map.blocks.blockBytes);
   let at = 0;
-  const add = (number: number) => {
-    const last = found.at(-1);
-    const follows = last && last.block !== null && last.first + last.count === at;
-    if (follows && (last.block as number) + last.count === number)
-      found[found.length - 1] = { ...last, count: last.count + 1 };
-    else if (number !== 0) found.push({ first: at, count: 1, block: number });
-    at += 1;
-  };
   const descend = async (number: number, level: number): Promise<void> => {
     if (at >= blocks) return;
-    if (level === 0) return add(number);
     if (number === 0) {
       at += perBlock ** level;
       return;
     }
-    const pointers = await block(number);
+    if (level === 0) return map.addBlock(at++, number);
+    const further = await map.node(number);
     for (let index = 0; index < perBlock && at < blocks; index++)
-      await descend(pointers.getUint32(index * 4, true), level - 1);
+      await descend(further.getUint32(index * 4, true), level - 1);
   };
   for (let index = 0; index < DIRECT_BLOCKS + 3; index++)
-    await descend(map.getUint32(index * 4, true), Math.max(0, index - DIRECT_BLOCKS + 1));
+    await descend(pointers.getUint32(index * 4, true), Math.max(0, index - DIRECT_BLOCKS + 1));
 }

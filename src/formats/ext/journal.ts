@@ -61,13 +61,16 @@ async function* transactionsOf(
   let sequence = head.getUint32(24);
   let index = head.getUint32(28);
   if (index === 0) return;
+  // Each block of the journal counts once, however its blocks lead to each other.
+  let left = end;
   const take = async (): Promise<DataView> => {
+    left -= 1;
     const block = await journal.read(index);
     index = index + 1 >= end ? head.getUint32(20) : index + 1;
     return block;
   };
   let transaction: Transaction = { written: [], revoked: [] };
-  for (let left = end; left > 0; left--) {
+  while (left > 0) {
     const block = await take();
     if (block.getUint32(0) !== MAGIC || block.getUint32(8) !== sequence) return;
     const type = block.getUint32(4);
@@ -77,7 +80,7 @@ async function* transactionsOf(
       transaction = { written: [], revoked: [] };
       sequence = (sequence + 1) >>> 0;
     } else if (type === DESCRIPTOR)
-      for (const tag of tagsOf(block, features))
+      for (const tag of tagsOf(block, features).slice(0, left))
         transaction.written.push({ block: tag.block, bytes: unescaped(await take(), tag.escaped) });
     else return;
   }

@@ -35,7 +35,9 @@ export async function readSuperblock(source: ByteSource): Promise<Result<ExtSupe
   const blockBytes = 1024 << u32(0x18);
   const inodeBytes = u32(0x4c) === 0 ? 128 : view.getUint16(0x58, true);
   const groupBytes = (features & WIDE) === 0 ? 32 : view.getUint16(0xfe, true);
-  if (u32(0x18) > 6 || inodeBytes < 128 || inodeBytes > blockBytes || groupBytes < 32 || u32(0x28) === 0)
+  // Inodes and descriptors of groups fill their blocks: none reaches into the next one.
+  const isAligned = blockBytes % inodeBytes === 0 && blockBytes % groupBytes === 0;
+  if (u32(0x18) > 6 || inodeBytes < 128 || groupBytes < 32 || !isAligned || u32(0x28) === 0)
     return fail('an ext file system whose superblock makes no sense');
   return ok({
     blockBytes,
