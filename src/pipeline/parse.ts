@@ -1,9 +1,10 @@
 /** YAML text to a located tree; the only place that knows the `yaml` library. */
-import { isAlias, isMap, isScalar, isSeq, parseDocument, type YAMLError, type YAMLMap } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type YAMLError, type YAMLMap } from 'yaml';
 import type { PipelineFailure } from '../model/failure-pipeline.ts';
 import type { JsonValue } from '../model/json.ts';
 import type { MapEntry, Node, ScalarNode, Span } from '../model/pipeline.ts';
 import { fail, ok, type Result } from '../model/result.ts';
+import { DEEPEST, documentOf } from './parse-document.ts';
 import { readPlainYaml } from './plain-yaml.ts';
 import { Problems } from './problems.ts';
 import { SourceText } from './source-text.ts';
@@ -11,17 +12,6 @@ import { syntaxFailures } from './syntax-failure.ts';
 
 /** Values that aliases stand for, counted as often as they stand there: more is an attack or an accident. */
 const ALIASED_VALUES = 100_000;
-
-/** Deeper than any pipeline, and far from where recursion would run out of stack. */
-const DEEPEST = 100;
-
-/** Unique keys are checked here, in linear time; tags other than YAML's own are reported here. */
-const OPTIONS = {
-  uniqueKeys: false,
-  prettyErrors: false,
-  logLevel: 'error',
-  keepSourceTokens: false,
-} as const;
 
 /**
  * Parses a text to its tree. Reports all syntax errors, and gives null for them; duplicate keys and aliases that lead
@@ -33,7 +23,11 @@ export function parseTree(source: SourceText, problems: Problems): Node | null {
 
 /** The same by the library alone: for whatever is unusual or wrong. */
 export function parseAnyYaml(source: SourceText, problems: Problems): Node | null {
-  const document = parseDocument(source.text, OPTIONS);
+  const document = documentOf(source.text);
+  if (typeof document === 'number') {
+    problems.add(depthFailure(source, { start: document, end: document + 1 }));
+    return null;
+  }
   for (const failure of syntaxFailures(source, document.errors)) problems.add(failure);
   if (document.errors.length > 0) return null;
   for (const warning of document.warnings) problems.add(tagFailure(source, warning));
@@ -43,10 +37,13 @@ export function parseAnyYaml(source: SourceText, problems: Problems): Node | nul
 /** Parses YAML to plain JSON: anchors and merge keys resolved, unknown tags ignored. Says in one line what is wrong and where. */
 export function parseYamlValue(text: string): Result<JsonValue, { readonly problem: string }> {
   const source = new SourceText('', text.startsWith('\uFEFF') ? text.slice(1) : text);
-  const document = parseDocument(source.text, OPTIONS);
   const problems = new Problems();
-  for (const failure of syntaxFailures(source, document.errors)) problems.add(failure);
-  const root = problems.none ? new TreeReader(source, problems).read(document.contents, 0) : null;
+  const document = documentOf(source.text);
+  if (typeof document === 'number')
+    problems.add(depthFailure(source, { start: document, end: document + 1 }));
+  else for (const failure of syntaxFailures(source, document.errors)) problems.add(failure);
+  const isRead = typeof document !== 'number' && problems.none;
+  const root = isRead ? new TreeReader(source, problems).read(document.contents, 0) : null;
   // Others are laxer about keys, and their files are none of our business.
   const wrong = problems
     .list()
@@ -68,6 +65,11 @@ function plainValue(node: Node): JsonValue {
     case 'map':
       return Object.fromEntries(node.entries.map((entry) => [entry.key, plainValue(entry.value)]));
   }
+}
+
+function depthFailure(source: SourceText, span: Span): PipelineFailure {
+  const problem = `this is nested more than ${DEEPEST} levels deep`;
+  return { code: 'yaml-syntax', location: source.locate(span), problem, hint: null };
 }
 
 function tagFailure(source: SourceText, warning: YAMLError): PipelineFailure {
@@ -108,13 +110,7 @@ class TreeReader {
     this.values++;
     const span = spanOf(given, fallback);
     if (depth > DEEPEST) {
-      const problem = `this is nested more than ${DEEPEST} levels deep`;
-      this.problems.add({
-        code: 'yaml-syntax',
-        location: this.source.locate(span),
-        problem,
-        hint: null,
-      });
+      this.problems.add(depthFailure(this.source, span));
       return emptyNode(span);
     }
     if (isMap(given))

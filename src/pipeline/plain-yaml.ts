@@ -14,8 +14,8 @@ const FLOW_KEY = /[A-Za-z0-9_][A-Za-z0-9_./-]*(?=: )/y;
 const PLAIN_START = /[A-Za-z0-9_$/(.<=~^\\;]/;
 /** Nothing more on a line. */
 const LINE_END = / *(?: #[^\n]*)?(?:\n|$)/y;
-/** Tabs, other line breaks, directives, and several documents. */
-const UNUSUAL = /[\t\r\u0085\u2028\u2029\uFEFF\u0000-\u0008]|^(?:---|\.\.\.|%)/m;
+/** Tabs and other control characters, other line breaks, directives, and several documents. */
+const UNUSUAL = /[\u0000-\u0009\u000B-\u001F\u0085\u2028\u2029\uFEFF]|^(?:---|\.\.\.|%)/m;
 const INTEGER = /^(?:0|[1-9][0-9]{0,14})$/;
 /** Numbers of other forms, and words that YAML takes for something else than text. */
 const NOT_SURELY_TEXT = /^(?:[-+]?\.?[0-9]|[-+]?\.(?:inf|nan)|~|null$|true$|false$)/i;

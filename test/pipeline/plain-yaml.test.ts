@@ -74,6 +74,8 @@ test.each([
   'a: [b,\n  c]\n',
   'a: {b: c',
   '"a": b\n',
+  'a: "b\x0bc"\n',
+  'a: \x1b\n',
   'a: "\\x41"\n',
   '- a\n',
   'a',
