@@ -19,7 +19,8 @@ export type BootCommand =
 const DEFAULT_SERIAL_WAIT_MS = 300_000;
 
 const WAIT = /^wait(.*)$/i;
-const WAIT_FOR = /^<waitFor\s+serial:\/((?:\\.|[^/\\])+)\/(?:\s+([0-9a-z]+))?\s*>/i;
+/** The pattern ends after at most 1000 characters, for an unclosed one not to be looked for in all that follows. */
+const WAIT_FOR = /^<waitFor\s+serial:\/((?:\\.|[^/\\]){1,1000})\/(?:\s+([0-9a-z]+))?\s*>/i;
 const WORD = /^<([A-Za-z][A-Za-z0-9]*)>/;
 const HELD_CHARACTER = /^<(.)(On|Off)>/iu;
 const DURATION = /^(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?$/;

@@ -20,11 +20,13 @@ export function fillPlaceholders(
   unknown: (word: string) => string = (word) => word,
 ): string {
   const address = '{{ .HTTPIP }}:{{ .HTTPPort }}/{{ .HTTPPath }}';
-  return text
-    .replace(ADDRESS, values.HTTPPath === '' ? '$&' : address)
-    .replace(WORD, (whole, inner: string) => {
-      const name = inner.trim().replace(/^\./, '');
-      const isKnown = inner.trim().startsWith('.') && Object.hasOwn(values, name);
-      return isKnown ? values[name as keyof BootValues] : unknown(whole);
-    });
+  const whole = text.replace(ADDRESS, values.HTTPPath === '' ? '$&' : address);
+  // Behind the last `}}` there is no word: looking for its end from every `{{` would take forever.
+  const end = whole.lastIndexOf('}}') + 2;
+  const filled = whole.slice(0, end).replace(WORD, (word, inner: string) => {
+    const name = inner.trim().replace(/^\./, '');
+    const isKnown = inner.trim().startsWith('.') && Object.hasOwn(values, name);
+    return isKnown ? values[name as keyof BootValues] : unknown(word);
+  });
+  return filled + whole.slice(end);
 }
