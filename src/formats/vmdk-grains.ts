@@ -67,7 +67,8 @@ export async function openVmdkGrains(source: ByteSource): Promise<VmdkGrains> {
     const from = offset - window.offset;
     if (from < 0 || from + sizeBytes > window.bytes.length) {
       const bytes = Buffer.allocUnsafeSlow(WINDOW_BYTES);
-      window = { offset, bytes: bytes.subarray(0, await source.read(bytes, offset)) };
+      const count = offset < source.sizeBytes ? await source.read(bytes, offset) : 0;
+      window = { offset, bytes: bytes.subarray(0, count) };
     }
     return window.bytes.subarray(offset - window.offset, offset - window.offset + sizeBytes);
   }

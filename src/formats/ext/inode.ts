@@ -106,8 +106,10 @@ class BlockMap {
       last.block === null ||
       last.first + last.count !== first ||
       last.block + last.count !== block
-    )
-      return this.add({ first, count: 1, block });
+    ) {
+      this.add({ first, count: 1, block });
+      return;
+    }
     this.#count({ first, count: 1, block });
     this.found[this.found.length - 1] = { ...last, count: last.count + 1 };
   }
