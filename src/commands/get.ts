@@ -108,7 +108,11 @@ async function pour(
     const problem = `\`${name}\` is not one plain file, so it cannot go to standard output`;
     return fail({ code: 'stage-refused', problem, hint: 'give a path after `--to`' });
   }
-  return pourFile(project, project.session.cache.blobs.pathOf(content.digest));
+  const { blobs } = project.session.cache;
+  const { digest, sizeBytes } = content;
+  // What has been written cannot be taken back.
+  if (!(await blobs.isSound(digest, sizeBytes))) return fail({ code: 'blob-missing', digest });
+  return pourFile(project, blobs.pathOf(digest));
 }
 
 async function pourFile({ host }: Project, path: string): Promise<Result<void, Failure>> {

@@ -185,3 +185,13 @@ it('refuses a mode that is none, and goes on without a shared cache that is not 
   const same = await here.run(['--shared-cache', 'cache']);
   expect(same.stderr + same.stdout).not.toContain('cannot be used');
 });
+
+it('pours no damaged output into a pipe', async () => {
+  await using rig = await Rig.make();
+  const here = rig.checkout('here', FILES);
+  await here.run();
+  damage(largeBlob(here.path('cache')));
+  const got = await here.bake(['get', 'disk', '--to', '-']);
+  expect(got.code).not.toBe(0);
+  expect(got.stdout).toBe('');
+});
