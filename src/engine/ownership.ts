@@ -4,9 +4,12 @@ import type { Stamp } from '../host/host.ts';
 import type { CheckoutState, PlacedFile } from '../incremental/state.ts';
 import { isMarked, linkHolds } from '../model/placed-mark.ts';
 import type { PlannedAction } from '../model/plan.ts';
-import { isStat } from '../model/stat-record.ts';
+import { isStat, sameStat } from '../model/stat-record.ts';
 import { piecesOf } from './pieces.ts';
 import type { Session } from './session.ts';
+
+/** So often a file is looked at that changes while it is. */
+const MOST_LOOKS = 4;
 
 /** By path, what the state of a checkout says was placed. */
 interface Records {
@@ -45,8 +48,19 @@ export class Ownership {
     this.#records = recordsOf(session.state);
   }
 
-  /** Whether a file or link is as bake left it, so that nobody loses anything with it. */
+  /** Whether a file or link is as bake left it, so that nobody loses anything with it. Another run in this checkout may replace it meanwhile: what lies there then is looked at. */
   async isOwn(path: string, stamp: Stamp): Promise<boolean> {
+    const { looks, host } = this.#session;
+    let seen = stamp;
+    for (let count = 1; ; count++) {
+      if (await this.#isOwnAsSeen(path, seen)) return true;
+      const now = host.files.stamp(looks.absolute(path));
+      if (now === null || sameStat(now, seen) || count === MOST_LOOKS) return now === null;
+      seen = now;
+    }
+  }
+
+  async #isOwnAsSeen(path: string, stamp: Stamp): Promise<boolean> {
     const record = this.#records.files.get(path);
     if (record !== undefined && isStat(record, 1, stamp)) return true;
     const holds = await this.holdsAt(path, stamp);

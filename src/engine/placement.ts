@@ -85,20 +85,12 @@ export async function placeArtifacts(
   const racy = new Map<string, Digest>();
   const reasons: string[] = [];
   const kept: { readonly path: string; readonly as: string }[] = [];
-  for (const { artifact, examination, reason } of displaced) {
-    if (examination === null) return fail({ code: 'blob-missing', digest: artifact.content.digest });
-    const done = await placeOne(session, examination);
+  for (const one of displaced) {
+    const { artifact } = one;
+    const done = await placeAgainst(session, action, one);
     if (!done.ok) return done;
-    const { inTheWay: found, aside, stamps, flat } = done.value;
-    if (found.length > 0)
-      return fail(
-        await inTheWay(
-          session,
-          action,
-          found.map((path) => ({ path, wasOurs: false, output: artifact.name })),
-        ),
-      );
-    reasons.push(reason);
+    const { examination, aside, stamps, flat } = done.value;
+    reasons.push(one.reason);
     for (const [path, as] of aside) kept.push({ path, as });
     placed[artifact.name] = recordOf(examination, stamps, flat);
     noteRacy(session, examination.pieces, stamps, racy);
@@ -106,6 +98,32 @@ export async function placeArtifacts(
   if (kept.length > 0)
     session.emit({ type: 'warning', warning: { code: 'output-kept', stage: action.stage, files: kept } });
   return ok({ placed, racy, reasons });
+}
+
+/** Another run in this checkout may put the same there at the same time: so often is looked again at what came between. */
+const MOST_ROUNDS = 4;
+
+/** Puts one artifact at its place, over what was seen there and nothing else. */
+async function placeAgainst(
+  session: Session,
+  action: PlannedAction,
+  { artifact, examination: first }: Displaced,
+): Promise<Result<Pick<Placed, 'aside' | 'stamps' | 'flat'> & { examination: Examination }, Failure>> {
+  let examination = first;
+  const aside = new Map<string, string>();
+  for (let round = 1; ; round++) {
+    if (examination === null) return fail({ code: 'blob-missing', digest: artifact.content.digest });
+    const obstacles = examination.obstacles.map((one) => ({ ...one, output: artifact.name }));
+    if (obstacles.length > 0) return fail(await inTheWay(session, action, obstacles));
+    if (examination.reason === null) return ok({ examination, aside, stamps: new Map(), flat: null });
+    const done = await placeOne(session, examination);
+    if (!done.ok) return done;
+    for (const [path, as] of done.value.aside) aside.set(path, as);
+    const found = done.value.inTheWay.map((path) => ({ path, wasOurs: false, output: artifact.name }));
+    if (found.length === 0) return ok({ ...done.value, examination, aside });
+    if (round === MOST_ROUNDS) return fail(await inTheWay(session, action, found));
+    examination = await examine(session, action, artifact);
+  }
 }
 
 function placeOne(

@@ -125,7 +125,7 @@ export class FaultCheckout implements Disposable {
     const node = env['FAULT_WITHIN'] === undefined ? [program] : ['--require', INJECT, program];
     const ran = spawnSync(process.execPath, [...node, ...args], {
       cwd: this.path(where),
-      env: { PATH: process.env['PATH'] ?? '', HOME: this.directory, TMPDIR: this.directory, ...env },
+      env: { PATH: process.env['PATH'] ?? '', HOME: this.path('elsewhere'), TMPDIR: this.directory, ...env },
       encoding: 'utf8',
       timeout: LIMIT_MS,
       killSignal: 'SIGKILL',
