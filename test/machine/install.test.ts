@@ -168,7 +168,7 @@ describe('what does not, and is never a result', () => {
       failure: { code: 'ssh-not-ready', answered: false, user: 'root' },
     });
     if (result.ok || result.failure.code !== 'ssh-not-ready') return;
-    expect(result.failure.command).toMatch(/^ssh -i \S+key .*-p \d+ .*root@127\.0\.0\.1$/);
+    expect(result.failure.command).toMatch(/^ssh -F none -i \S+key .*-p \d+ .* -- root@127\.0\.0\.1$/);
     expect(existsSync(result.failure.guest.screenshot ?? '')).toBe(true);
     expect(machinesOf(context)).toBe('');
   });
