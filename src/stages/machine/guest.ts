@@ -166,7 +166,12 @@ export async function shutDown(
     const asGiven: RootCommand = { command, options: {} };
     const words = shutdown.command === undefined ? guest.asRoot(command) : asGiven;
     // The connection may be cut before the command's status arrives, so only what happens to the machine counts.
-    void guest.ssh().run(words.command, words.options);
+    const ran = guest.ssh().run(words.command, words.options);
+    // A guest whose host keys are gone by now takes no new connection: then the button asks it. One that is ending has no use for it.
+    if (shutdown.command === undefined)
+      void ran
+        .then((end) => (end.ok && end.value.exitCode === 0 ? undefined : pressPowerButton(machine)))
+        .catch(() => undefined);
   }
   const asked = {
     guest: 'nobody: the guest was to power off by itself',
