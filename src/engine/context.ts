@@ -77,13 +77,11 @@ export function stageContext(attempt: Attempt): StageContext {
     host: session.host,
     mask: (secret) => attempt.masks.add(secret),
     action: action.name,
-    earlier: (output) =>
-      earlierOutput(session, {
-        action: action.name,
-        manifest: attempt.manifest,
-        output,
-        scratch: places.scratch,
-      }),
+    async earlier(output) {
+      if (attempt.startsAnew) return null;
+      const { manifest } = attempt;
+      return earlierOutput(session, { action: action.name, manifest, output, scratch: places.scratch });
+    },
     live: {
       take: (content) => session.shelf.take(content),
       makeDirectory: () => session.cache.makeWorkspace(),

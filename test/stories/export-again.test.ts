@@ -58,3 +58,17 @@ it('takes nothing from an export that was made with other options, nor from one 
   expect((await here.run()).outcomes).toEqual({ vmdk: 'built' });
   expect((await here.bake(['log', 'vmdk'])).stdout).not.toMatch(REUSED);
 });
+
+it('takes nothing when it is forced, nor when it is made again to be compared: that would hold an export against itself', async () => {
+  await using rig = await Rig.make();
+  const here = rig.checkout('here', { 'pipeline.yaml': PIPELINE });
+  disk(here, 1);
+  await here.run();
+  const forced = await here.bake(['run', '-v', '--force=vmdk']);
+  const rebuilt = await here.bake(['rebuild', '-v', 'vmdk']);
+  for (const { code, stdout } of [forced, rebuilt]) {
+    expect(code).toBe(0);
+    expect(stdout).toContain('grains');
+    expect(stdout).not.toMatch(REUSED);
+  }
+});
