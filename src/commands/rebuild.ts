@@ -18,6 +18,7 @@ import { pipelineArguments } from './load-plan.ts';
 import { printFailures } from './print-failures.ts';
 import { isSame, type Rebuilt, rebuiltJson, rebuiltText } from './rebuild-words.ts';
 import { makeReporter } from './reporters.ts';
+import { runStarted } from './run-started.ts';
 import { styleOf } from './stream-choice.ts';
 import { openProject, type Project } from './wiring.ts';
 
@@ -106,15 +107,7 @@ async function rebuildOne(
   const needed = neededFor(action, chosen.actions);
   const nothing = { artifacts: [], durationMs: 0 };
   const startedAtMs = session.host.clock.nowMs();
-  session.emit({
-    type: 'run-started',
-    pipeline: project.plan.name,
-    file: project.plan.file,
-    cacheDir: project.cacheDir,
-    jobs,
-    startedAtMs,
-    actions: needed.map(({ name, stage, kind }) => ({ name, stage, kind })),
-  });
+  session.emit(runStarted(project, needed, { jobs, startedAtMs }));
   const built = await buildActions(
     besideOf(session, action),
     needed.map(unplaced),

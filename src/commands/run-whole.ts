@@ -18,6 +18,7 @@ import { jobsOf } from './jobs.ts';
 import { printFailures } from './print-failures.ts';
 import { makeReporter } from './reporters.ts';
 import { rememberQuick } from './run-quick.ts';
+import { runStarted } from './run-started.ts';
 import { summaryJson } from './run-summary.ts';
 import type { Project } from './wiring.ts';
 import { openProject } from './wiring.ts';
@@ -50,15 +51,7 @@ export async function wholeRun(invocation: Invocation): Promise<number> {
   if (obstacles.length > 0) return printFailures(invocation, obstacles);
   const reporter = await makeReporter(invocation, project.host);
   emit = (event) => reporter.on(event);
-  emit({
-    type: 'run-started',
-    pipeline: project.plan.name,
-    file: project.plan.file,
-    cacheDir: project.cacheDir,
-    jobs,
-    startedAtMs,
-    actions: chosen.actions.map(({ name, stage, kind }) => ({ name, stage, kind })),
-  });
+  emit(runStarted(project, chosen.actions, { jobs, startedAtMs }));
   for (const event of early) emit(event);
   const kept = await stillKept(project);
   if (kept !== null) emit({ type: 'warning', warning: kept });

@@ -1,6 +1,8 @@
 /** The flows that the fault tests interrupt, each with the state that it begins in, and what must hold afterwards whatever happened. */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -39,6 +41,8 @@ export type Fault = 'kill' | 'EIO' | 'EACCES' | 'EMFILE' | 'ENOSPC+' | 'EDQUOT+'
 export interface Flow {
   readonly name: string;
   readonly args: readonly string[];
+  /** The exit status when nothing strikes it: 0. */
+  readonly ends?: number;
   /** Brings a checkout in which everything is built to where the flow begins. */
   begin(checkout: FaultCheckout): void;
 }
@@ -70,7 +74,16 @@ export const FLOWS: readonly Flow[] = [
     begin: (checkout) => checkout.remove('s.txt', 't', 'j.txt'),
   },
   { name: 'only read', args: ['run', '--cache-mode', 'read'], begin: (checkout) => checkout.edit() },
-  { name: 'check', args: ['cache', 'verify', '--repair'], begin: () => undefined },
+  {
+    name: 'check',
+    args: ['cache', 'verify', '--repair'],
+    ends: 1,
+    // What is damaged is wanted by the next run.
+    begin(checkout) {
+      checkout.damage();
+      checkout.remove('s.txt', 't', 'j.txt');
+    },
+  },
   { name: 'remove', args: ['cache', 'rm', '--all'], begin: () => undefined },
 ];
 
@@ -84,6 +97,8 @@ interface Ran {
 export class FaultCheckout implements Disposable {
   readonly directory: string;
   #value = 0;
+  /** What is wrong in the cache because the flow began so, until the next run. */
+  #damaged: string | null = null;
 
   constructor() {
     this.directory = mkdtempSync(join(tmpdir(), 'bake-faults-'));
@@ -115,6 +130,21 @@ export class FaultCheckout implements Disposable {
     }
   }
 
+  /** Another bit in the blob that two stages share. */
+  damage(): void {
+    const digest = createHash('sha256').update(`${this.#value}\n`).digest('hex');
+    const blob = this.path(
+      'cache/v1/content-v2/sha256',
+      digest.slice(0, 2),
+      digest.slice(2, 4),
+      digest.slice(4),
+    );
+    chmodSync(blob, 0o644);
+    writeFileSync(blob, `${this.#value}\v`);
+    chmodSync(blob, 0o444);
+    this.#damaged = `blob ${digest} holds something else`;
+  }
+
   forget(): void {
     rmSync(this.path('cache/private'), { recursive: true, force: true });
   }
@@ -144,7 +174,8 @@ export class FaultCheckout implements Disposable {
       FAULT_KIND: fault,
       FAULT_COUNT: file,
     });
-    if (ran.code !== 0) throw new Error(`${flow.name} fails without a fault: ${ran.output}`);
+    if (ran.code !== (flow.ends ?? 0))
+      throw new Error(`${flow.name} ends with ${ran.code} without a fault: ${ran.output}`);
     const counted = Number(readFileSync(file, 'utf8').trim().split('\n').at(-1));
     rmSync(file);
     this.#mend();
@@ -162,14 +193,17 @@ export class FaultCheckout implements Disposable {
     const problems: string[] = [];
     const isExpected =
       fault === 'kill'
-        ? struck.signal === 'SIGKILL' || struck.code === 0
+        ? struck.signal === 'SIGKILL' || struck.code === (flow.ends ?? 0)
         : struck.signal === null && struck.code !== 70;
     if (!isExpected)
       problems.push(`ended with ${struck.code ?? struck.signal}: ${struck.output.slice(-600)}`);
+    if (flow.ends === 1 && struck.code === 0) problems.push('exit 0, but there was damage');
     problems.push(...this.#userFiles());
     if (flow.args[0] === 'run' && struck.code === 0)
       problems.push(...this.#outputs().map((one) => `exit 0, but ${one}`));
-    problems.push(...faultsOf(this.path('cache')).filter((one) => !one.includes('missing')));
+    problems.push(
+      ...faultsOf(this.path('cache')).filter((one) => !one.includes('missing') && one !== this.#damaged),
+    );
     problems.push(...this.#mend());
     return problems;
   }
