@@ -4,33 +4,17 @@ import { createHash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
-  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LAYERS, type Scene, STAGES } from './scenes.ts';
 import { faultsOf } from './verify-cache.ts';
-
-const PIPELINE = `bake: 1
-name: faults
-stages:
-  small: { run: "cat in.txt > s.txt; echo a line", inputs: [in.txt], outputs: { s: s.txt }, place: true }
-  tree:
-    run: "mkdir -p t/a/b t/empty; cp in.txt t/a/x; ln -s a/x t/l; echo t > t/z; chmod +x t/z; echo deep > t/a/b/y"
-    inputs: [in.txt]
-    outputs: { t: t }
-    place: true
-  big: { run: "yes $(cat in.txt) | head -c 1300000 > b.bin", inputs: [in.txt], outputs: { b: b.bin } }
-  join:
-    run: "sha256sum < \${{ stages.big.outputs.b }} > j.txt; cat \${{ stages.tree.outputs.t }}/a/x >> j.txt"
-    outputs: { j: j.txt }
-`;
 
 const INJECT = join(import.meta.dirname, 'inject.cjs');
 const LIMIT_MS = 60_000;
@@ -40,6 +24,8 @@ export type Fault = 'kill' | 'EIO' | 'EACCES' | 'EMFILE' | 'ENOSPC+' | 'EDQUOT+'
 
 export interface Flow {
   readonly name: string;
+  /** STAGES unless it is given. */
+  readonly scene?: Scene;
   readonly args: readonly string[];
   /** The exit status when nothing strikes it: 0. */
   readonly ends?: number;
@@ -52,7 +38,7 @@ export const FLOWS: readonly Flow[] = [
   {
     name: 'restore',
     args: ['run'],
-    begin: (checkout) => checkout.remove('s.txt', 't', 'j.txt'),
+    begin: (checkout) => checkout.remove(),
   },
   {
     name: 'replace',
@@ -71,7 +57,7 @@ export const FLOWS: readonly Flow[] = [
   {
     name: 'verify',
     args: ['run', '--verify'],
-    begin: (checkout) => checkout.remove('s.txt', 't', 'j.txt'),
+    begin: (checkout) => checkout.remove(),
   },
   { name: 'only read', args: ['run', '--cache-mode', 'read'], begin: (checkout) => checkout.edit() },
   {
@@ -81,9 +67,10 @@ export const FLOWS: readonly Flow[] = [
     // What is damaged is wanted by the next run.
     begin(checkout) {
       checkout.damage();
-      checkout.remove('s.txt', 't', 'j.txt');
+      checkout.remove();
     },
   },
+  { name: 'layers', scene: LAYERS, args: LAYERS.run, begin: (checkout) => checkout.edit() },
   { name: 'remove', args: ['cache', 'rm', '--all'], begin: () => undefined },
 ];
 
@@ -100,15 +87,31 @@ export class FaultCheckout implements Disposable {
   /** What is wrong in the cache because the flow began so, until the next run. */
   #damaged: string | null = null;
 
-  constructor() {
-    this.directory = mkdtempSync(join(tmpdir(), 'bake-faults-'));
-    mkdirSync(this.path('elsewhere'));
-    for (const place of ['', 'elsewhere/']) writeFileSync(this.path(`${place}pipeline.yaml`), PIPELINE);
+  readonly #scene: Scene;
+  readonly #program: string;
+
+  private constructor(directory: string, scene: Scene, program: string | null) {
+    this.directory = directory;
+    this.#scene = scene;
+    this.#program = program ?? process.env['BAKE_TEST_PROGRAM'] ?? '';
+    for (const place of ['', 'elsewhere/']) {
+      writeFileSync(this.path(`${place}pipeline.yaml`), scene.pipeline);
+      for (const [path, text] of Object.entries(scene.files ?? {}))
+        writeFileSync(this.path(place, path), text);
+    }
     writeFileSync(this.path('mine.txt'), 'mine');
     this.edit();
-    const built = this.bake(['run']);
+    const built = this.#run();
     if (built.code !== 0) throw new Error(built.output);
+    mkdirSync(this.path('t'), { recursive: true });
     writeFileSync(this.path('t/mine.txt'), 'mine too');
+  }
+
+  /** One in which everything of a scene is built. */
+  static async make(scene: Scene = STAGES): Promise<FaultCheckout> {
+    const directory = mkdtempSync(join(tmpdir(), 'bake-faults-'));
+    mkdirSync(join(directory, 'elsewhere'));
+    return new FaultCheckout(directory, scene, await scene.program());
   }
 
   path(...parts: readonly string[]): string {
@@ -121,8 +124,9 @@ export class FaultCheckout implements Disposable {
     for (const place of ['', 'elsewhere/']) writeFileSync(this.path(`${place}in.txt`), `${this.#value}\n`);
   }
 
-  remove(...paths: readonly string[]): void {
-    for (const path of paths) {
+  /** Removes what is placed, and leaves what is the user's. */
+  remove(): void {
+    for (const path of this.#scene.placed) {
       if (path !== 't') rmSync(this.path(path), { recursive: true, force: true });
       else
         for (const name of readdirSync(this.path('t')))
@@ -151,9 +155,8 @@ export class FaultCheckout implements Disposable {
 
   /** Runs the program here, or in another directory of it. */
   bake(args: readonly string[], where = '', env: Readonly<Record<string, string>> = {}): Ran {
-    const program = process.env['BAKE_TEST_PROGRAM'] ?? '';
-    const node = env['FAULT_WITHIN'] === undefined ? [program] : ['--require', INJECT, program];
-    const ran = spawnSync(process.execPath, [...node, ...args], {
+    const node = env['FAULT_WITHIN'] === undefined ? [] : ['--require', INJECT];
+    const ran = spawnSync(process.execPath, [...node, this.#program, ...args], {
       cwd: this.path(where),
       env: { PATH: process.env['PATH'] ?? '', HOME: this.path('elsewhere'), TMPDIR: this.directory, ...env },
       encoding: 'utf8',
@@ -162,6 +165,11 @@ export class FaultCheckout implements Disposable {
     });
     const timedOut = (ran.error as NodeJS.ErrnoException | undefined)?.code === 'ETIMEDOUT';
     return { code: ran.status, signal: timedOut ? 'HANG' : ran.signal, output: ran.stdout + ran.stderr };
+  }
+
+  /** Builds everything, undisturbed. */
+  #run(): Ran {
+    return this.bake(this.#scene.run);
   }
 
   /** How many operations of a flow a fault can strike. */
@@ -199,8 +207,8 @@ export class FaultCheckout implements Disposable {
       problems.push(`ended with ${struck.code ?? struck.signal}: ${struck.output.slice(-600)}`);
     if (flow.ends === 1 && struck.code === 0) problems.push('exit 0, but there was damage');
     problems.push(...this.#userFiles());
-    if (flow.args[0] === 'run' && struck.code === 0)
-      problems.push(...this.#outputs().map((one) => `exit 0, but ${one}`));
+    if (flow.args[0] === this.#scene.run[0] && struck.code === 0)
+      problems.push(...this.#scene.wrongIn(this.directory, this.#value).map((one) => `exit 0, but ${one}`));
     problems.push(
       ...faultsOf(this.path('cache')).filter((one) => !one.includes('missing') && one !== this.#damaged),
     );
@@ -210,43 +218,21 @@ export class FaultCheckout implements Disposable {
 
   /** The next run, without a fault, must put everything right by itself. */
   #mend(): readonly string[] {
-    const clean = this.bake(['run']);
+    const clean = this.#run();
     // Whoever has nothing to build takes no lock, and leaves what another could not remove to the one who has.
     if (this.#leftovers().some((one) => one.includes('lock'))) {
       this.edit();
-      const next = this.bake(['run']);
+      const next = this.#run();
       if (next.code !== 0) return [`the run after it ended with ${next.code ?? next.signal}: ${next.output}`];
     }
     if (clean.code !== 0)
       return [`the next run ended with ${clean.code ?? clean.signal}: ${clean.output.slice(-600)}`];
     return [
-      ...this.#outputs().map((one) => `after the next run ${one}`),
+      ...this.#scene.wrongIn(this.directory, this.#value).map((one) => `after the next run ${one}`),
       ...this.#userFiles(),
       ...this.#leftovers(),
       ...faultsOf(this.path('cache')),
     ];
-  }
-
-  #outputs(): readonly string[] {
-    const value = `${this.#value}\n`;
-    const wrong: string[] = [];
-    const expectText = (path: string, text: string | RegExp) => {
-      const found = existsSync(this.path(path)) ? readFileSync(this.path(path), 'utf8') : null;
-      const isRight = found !== null && (typeof text === 'string' ? found === text : text.test(found));
-      if (!isRight) wrong.push(`${path} holds ${JSON.stringify(found)}`);
-    };
-    expectText('s.txt', value);
-    expectText('t/a/x', value);
-    expectText('t/a/b/y', 'deep\n');
-    expectText('t/z', 't\n');
-    expectText('j.txt', new RegExp(`^[0-9a-f]{64}  -\n${this.#value}\n$`));
-    const is = (path: string, test: () => boolean) => {
-      if (!existsSync(this.path(path)) || !test()) wrong.push(`${path} is not as it should be`);
-    };
-    is('t/z', () => (lstatSync(this.path('t/z')).mode & 0o100) !== 0);
-    is('t/l', () => readlinkSync(this.path('t/l')) === 'a/x');
-    is('t/empty', () => lstatSync(this.path('t/empty')).isDirectory());
-    return wrong;
   }
 
   #userFiles(): readonly string[] {
@@ -262,7 +248,9 @@ export class FaultCheckout implements Disposable {
   }
 
   #leftovers(): readonly string[] {
-    const known = ['cache', 'elsewhere', 'in.txt', 'j.txt', 'mine.txt', 'pipeline.yaml', 's.txt', 't'];
+    const { files = {}, placed } = this.#scene;
+    const own = ['cache', 'elsewhere', 'in.txt', 'mine.txt', 'pipeline.yaml', 't'];
+    const known = [...own, ...Object.keys(files), ...placed];
     const locks = this.path('cache/v1/locks');
     return [
       ...readdirSync(this.directory).filter((name) => !known.includes(name)),

@@ -14,8 +14,8 @@ const cases = FLOWS.flatMap((flow) =>
 test.each(cases)(
   '$title: right bytes or a failure, and the next run is right',
   { timeout: isLong ? 3_600_000 : 120_000 },
-  ({ flow, fault }) => {
-    using checkout = new FaultCheckout();
+  async ({ flow, fault }) => {
+    using checkout = await FaultCheckout.make(flow.scene);
     const count = checkout.count(flow, fault);
     const many = wished === 'all' ? count : Math.min(count, Math.max(2, Number(wished)));
     // Spread over the whole flow, its first and its last operation among them.

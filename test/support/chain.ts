@@ -5,7 +5,14 @@ import { z } from 'zod';
 import type { Failure } from '../../src/model/failure.ts';
 import { ok, type Result } from '../../src/model/result.ts';
 import { kindsOf, stageKind, stageKinds } from '../../src/stages/index.ts';
-import type { ArtifactOption, Live, StageContext, StageKind, StageReturn } from '../../src/stages/kind.ts';
+import type {
+  ArtifactOption,
+  Live,
+  StageContext,
+  StageKind,
+  StageReturn,
+  TextOption,
+} from '../../src/stages/kind.ts';
 import { defineStage, PREVIOUS_STEP } from '../../src/stages/kind.ts';
 import { artifact, text } from '../../src/stages/options.ts';
 
@@ -27,7 +34,8 @@ class Machine implements Live {
   /** With a directory that lives as long as it does. */
   static async start(context: StageContext): Promise<Machine> {
     const directory = await context.live.makeDirectory();
-    if (!directory.ok) throw new Error(JSON.stringify(directory.failure));
+    if (!directory.ok)
+      throw Object.assign(new Error(JSON.stringify(directory.failure)), { code: directory.failure.code });
     writeFileSync(join(directory.value.path, 'disk'), '');
     return new Machine(context.action, directory.value.dispose);
   }
@@ -62,28 +70,52 @@ const linkStep = defineStage({
   options: z.strictObject({ disk: artifact(), file: artifact(), note: text().optional() }),
   outputs,
   tools: () => [],
-  async run({ disk, file, note }, context) {
-    const how = await begin(disk, context);
-    context.log(`${context.action} ${how}`);
-    happened.push(`${context.action} ${how}`);
-    const words = readFileSync(context.input(file).path, 'utf8');
-    if (words.includes('wait')) await context.host.clock.sleep(600_000, context.signal);
-    if (words.includes('fail')) {
-      const failure = { code: 'stage-refused', problem: `told to ${words.trim()}`, hint: null } as const;
-      happened.push(`after the failure: ${await context.afterFailure(failure)}`);
-      return { ok: false, failure };
-    }
-    writeFileSync(context.output('disk'), `${words}${note === undefined ? '' : context.text(note)}`);
-    const sides = join(context.scratch, 'checkpoint');
-    mkdirSync(sides);
-    writeFileSync(join(sides, 'memory'), `memory of ${context.action}`);
-    return ok({
-      layered: { disk: context.input(disk) },
-      handOn: { output: 'disk', live: await Machine.start(context) },
-      ...(context.checkpoints ? { sides: { disk: sides } } : {}),
-    });
-  },
+  run: (options, context) => toldOfTrouble(() => link(options, context)),
 });
+
+interface LinkOptions {
+  readonly disk: ArtifactOption;
+  readonly file: ArtifactOption;
+  readonly note?: TextOption | undefined;
+}
+
+/** What its files refuse, as a real kind would tell of it. */
+async function toldOfTrouble(
+  work: () => Promise<Result<StageReturn, Failure>>,
+): Promise<Result<StageReturn, Failure>> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    return { ok: false, failure: { code: 'stage-refused', problem: message, hint: null } };
+  }
+}
+
+async function link(
+  { disk, file, note }: LinkOptions,
+  context: StageContext,
+): Promise<Result<StageReturn, Failure>> {
+  const how = await begin(disk, context);
+  context.log(`${context.action} ${how}`);
+  happened.push(`${context.action} ${how}`);
+  const words = readFileSync(context.input(file).path, 'utf8');
+  if (words.includes('wait')) await context.host.clock.sleep(600_000, context.signal);
+  if (words.includes('fail')) {
+    const failure = { code: 'stage-refused', problem: `told to ${words.trim()}`, hint: null } as const;
+    happened.push(`after the failure: ${await context.afterFailure(failure)}`);
+    return { ok: false, failure };
+  }
+  writeFileSync(context.output('disk'), `${words}${note === undefined ? '' : context.text(note)}`);
+  const sides = join(context.scratch, 'checkpoint');
+  mkdirSync(sides);
+  writeFileSync(join(sides, 'memory'), `memory of ${context.action}`);
+  return ok({
+    layered: { disk: context.input(disk) },
+    handOn: { output: 'disk', live: await Machine.start(context) },
+    ...(context.checkpoints ? { sides: { disk: sides } } : {}),
+  });
+}
 
 const endStep = defineStage({
   name: 'end-step',
@@ -95,14 +127,19 @@ const endStep = defineStage({
   options: z.strictObject({ disk: artifact(), overlay: z.boolean() }),
   outputs,
   tools: () => [],
-  async run({ disk, overlay }, context) {
-    if (overlay) return leaveOverlay(disk, context);
-    happened.push(`${context.action} ${await begin(disk, context)}`);
-    const all = context.input(disk).layers.map((path) => readFileSync(path, 'utf8'));
-    writeFileSync(context.output('disk'), all.join(''));
-    return ok({});
-  },
+  run: (options, context) => toldOfTrouble(() => endChain(options, context)),
 });
+
+async function endChain(
+  { disk, overlay }: { readonly disk: ArtifactOption; readonly overlay: boolean },
+  context: StageContext,
+): Promise<Result<StageReturn, Failure>> {
+  if (overlay) return leaveOverlay(disk, context);
+  happened.push(`${context.action} ${await begin(disk, context)}`);
+  const all = context.input(disk).layers.map((path) => readFileSync(path, 'utf8'));
+  writeFileSync(context.output('disk'), all.join(''));
+  return ok({});
+}
 
 /** A real disk on top of a real one, in which the second half is written: with `b`, on a second one with `c`. */
 async function leaveOverlay(
