@@ -13,10 +13,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { expect, test } from 'vitest';
+import { without } from '../support/without.ts';
 import { cacheRig, fingerprint, must, resultOf } from './cache-rig.ts';
 import { buildProgram, startChild } from './child-program.ts';
 
-const isRoot = process.getuid?.() === 0;
 const BIG = 3 * 1024 * 1024;
 /** Too large to be copied into a workspace. */
 const LINKED = 17 * 1024 * 1024;
@@ -173,7 +173,7 @@ test('a cache directory that is a file is a failure', async () => {
   });
 });
 
-test.skipIf(!isRoot)(
+test.skipIf(without.root)(
   'on a full disk the run goes on with one warning, and nothing wrong is stored (needs root to mount)',
   async () => {
     await using rig = cacheRig('small/cache');
@@ -241,7 +241,7 @@ console.log(JSON.stringify({ before: before.ok, after: after.ok, durationMs: (aw
 await cache.close();
 `;
 
-test.skipIf(!isRoot)(
+test.skipIf(without.root)(
   'what is damaged in a cache that cannot be written is built again for this run (needs root to be another user)',
   async () => {
     await using rig = cacheRig();
@@ -283,7 +283,7 @@ await cache.close();
 console.log(JSON.stringify({ restored, bytes: restored ? readFileSync(to).length : null, kept: kept?.ok ?? false, warnings }));
 `;
 
-test.skipIf(!isRoot)(
+test.skipIf(without.root)(
   'another user reads a cache that it cannot write, with one warning (needs root to become one)',
   async () => {
     await using rig = cacheRig();
@@ -316,7 +316,7 @@ test.skipIf(!isRoot)(
   },
 );
 
-test.skipIf(!isRoot)(
+test.skipIf(without.root)(
   'two users of one group share a cache, whatever their umask (needs root to become them)',
   async () => {
     await using rig = cacheRig();

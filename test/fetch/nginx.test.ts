@@ -4,7 +4,8 @@ import { mkdirSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { stageContext } from '../support/stage-context.ts';
-import { hasNginx, nginx, webServer } from '../support/web-server.ts';
+import { nginx, webServer } from '../support/web-server.ts';
+import { without } from '../support/without.ts';
 import { codeOf, fetchWith, IMAGE, outputOf, SHA256, serveImage } from './fetching.ts';
 
 /** A directory that nginx serves, with the image in it. */
@@ -28,7 +29,7 @@ async function leavePart(persistent: string, url: string, image: Buffer, bytes: 
   );
 }
 
-describe.skipIf(!hasNginx)('from nginx', () => {
+describe.skipIf(without.nginx)('from nginx', () => {
   test('an image is fetched, by way of a redirect', async () => {
     const { context, root } = await site();
     await using _ = context;
@@ -79,9 +80,8 @@ describe.skipIf(!hasNginx)('from nginx', () => {
 });
 
 /** Whether a small file system can be mounted here. */
-const canMount = process.getuid?.() === 0;
 
-describe.skipIf(!canMount)('onto a disk that is too small (needs root for a tmpfs)', () => {
+describe.skipIf(without.root)('onto a disk that is too small (needs root for a tmpfs)', () => {
   async function small(use: (directory: string) => Promise<void>): Promise<void> {
     await using place = await stageContext();
     const directory = join(place.directory, 'small');

@@ -19,11 +19,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { copyWhole } from '../../src/host/copy.ts';
+import { without } from '../support/without.ts';
 
 /** So many calls of the file system run at the same time, unless the environment says otherwise. */
 const THREADS = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
 
-it.runIf(process.platform === 'linux').each(['a file', 'a file with holes'])(
+it.skipIf(without.linux).each(['a file', 'a file with holes'])(
   '%s goes into the file that was made, whatever has its name by then',
   async (what) => {
     const directory = mkdtempSync(join(tmpdir(), 'bake-copy-'));

@@ -17,6 +17,7 @@ import { installedDisk } from '../support/installed-disk.ts';
 import { ownPath } from '../support/own-place.ts';
 import { machinesBelow } from '../support/provisioning.ts';
 import { type Checkout, Rig, type Run } from '../support/rig.ts';
+import { without } from '../support/without.ts';
 
 let rig: Rig;
 
@@ -224,9 +225,7 @@ test('bake or QEMU killed while a mark is being saved leaves no half of one, and
 });
 
 /** Two whole installations are part of the long form alone, `MACHINES=all`: what resuming does is tested above. */
-const longTest = process.env['MACHINES'] === 'all' ? test : () => undefined;
-
-longTest(
+test.skipIf(without.allMachines)(
   'the default installer, resumed in the middle of its work, leaves the disk of an undisturbed one',
   async () => {
     const checkout = rig.checkout('installer');

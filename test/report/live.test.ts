@@ -8,19 +8,10 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Event } from '../../src/model/event.ts';
+import { without } from '../support/without.ts';
 import type { Told } from './live-program.ts';
 import { actionStarted, commandFailure, failingRun, finished, runFinished, started } from './story.ts';
 
-function hasTmux(): boolean {
-  try {
-    execFileSync('tmux', ['-V'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const missing = hasTmux() ? '' : ' (tmux is not installed: skipped)';
 const directory = mkdtempSync(join(tmpdir(), 'bake-live-'));
 const program = join(directory, 'live-program.mjs');
 const closing: (() => void)[] = [];
@@ -103,7 +94,7 @@ afterEach(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-describe.skipIf(missing !== '')(`the view on a terminal${missing}`, () => {
+describe.skipIf(without.tmux)('the view on a terminal', () => {
   it('moves while stages run, and leaves a line for each, the failure and the summary', async () => {
     const screen = await open(80, 40);
     const events = failingRun();

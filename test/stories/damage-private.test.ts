@@ -9,8 +9,9 @@ import { expect, test } from 'vitest';
 import { filesBelow, harm, spread, WAYS, type Way } from '../support/damage.ts';
 import { plantMachine } from '../support/planted-state.ts';
 import { type BakeOptions, type Checkout, type Ended, Rig } from '../support/rig.ts';
-import { isRoot, User } from '../support/two-users.ts';
+import { User } from '../support/two-users.ts';
 import { webServer } from '../support/web-server.ts';
+import { without } from '../support/without.ts';
 
 /** How many points are tried; BAKE_DAMAGE_POINTS=all tries every one. */
 const POINTS = 8;
@@ -117,7 +118,7 @@ test('whatever is damaged of it, the bytes are right or the run says why not, an
   const mark = rig.path('mark');
   const files = { 'pipeline.yaml': pipeline(server.origin, mark), 'in.txt': 'input 0\n' };
   // Root reads whatever is whose: then it is somebody else who runs.
-  const user = isRoot ? new User(rig, rig.path('unused'), 12_001) : null;
+  const user = without.root ? null : new User(rig, rig.path('unused'), 12_001);
   const here = user?.checkout('here', files) ?? rig.checkout('here', files);
   const own = here.path('cache/private', String(user?.uid ?? process.getuid?.() ?? 0));
   const env = { HOME: here.directory, XDG_STATE_HOME: here.path('state') };

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { forgeResults, type StoredResult } from '../support/forged-cache.ts';
 import { type BakeOptions, type Checkout, type Ended, Rig } from '../support/rig.ts';
-import { isRoot, pathsBelow, sharedCache, User } from '../support/two-users.ts';
+import { pathsBelow, sharedCache, User } from '../support/two-users.ts';
+import { without } from '../support/without.ts';
 
 const FILES = {
   'pipeline.yaml': `bake: 1
@@ -124,7 +125,7 @@ async function scene(rig: Rig) {
   };
 }
 
-describe.skipIf(!isRoot)('a cache that another user filled (needs root to be both)', () => {
+describe.skipIf(without.root)('a cache that another user filled (needs root to be both)', () => {
   it('with results that say what they like gives none of them', async () => {
     await using rig = await Rig.make();
     const { cache, bob, bashrc, reset, expectMiss } = await scene(rig);

@@ -5,7 +5,8 @@ import { chmodSync, chownSync, cpSync, existsSync, lstatSync, mkdirSync, rmSync,
 import { describe, expect, it } from 'vitest';
 import { forgePlans, forgeStamps, plantGroup, plantMachine } from '../support/planted-state.ts';
 import { type BakeOptions, type Checkout, Rig } from '../support/rig.ts';
-import { isRoot, sharedCache, User } from '../support/two-users.ts';
+import { sharedCache, User } from '../support/two-users.ts';
+import { without } from '../support/without.ts';
 
 const PIPELINE = `bake: 1
 name: planted
@@ -127,56 +128,59 @@ function openParent({ parent }: Place): void {
   chmodSync(parent, 0o1777);
 }
 
-describe.skipIf(!isRoot)('what somebody else put where her own state belongs (needs root to be both)', () => {
-  it.each(['the cache', 'the state home'])('in %s is not believed', async (base) => {
-    await using rig = await Rig.make();
-    const cache = sharedCache(rig, 0o3777);
-    const [alice, bob] = [new User(rig, cache, ALICE), new User(rig, cache, 12_002)];
-    const { env, ...found } = placeIn(rig, base, cache, bob);
-    const runs = alice.runs();
-    await using victim = new Victim(rig, alice, { ...runs, env: { ...runs.env, ...env } });
-    openParent(found);
-    await victim.here.bake(['run'], victim.options);
-    const [name = ''] = execFileSync('ls', [found.parent], { encoding: 'utf8' }).split('\n');
-    const place = { ...found, own: `${found.parent}/${name}` };
-    await victim.take(place.own);
+describe.skipIf(without.root)(
+  'what somebody else put where her own state belongs (needs root to be both)',
+  () => {
+    it.each(['the cache', 'the state home'])('in %s is not believed', async (base) => {
+      await using rig = await Rig.make();
+      const cache = sharedCache(rig, 0o3777);
+      const [alice, bob] = [new User(rig, cache, ALICE), new User(rig, cache, 12_002)];
+      const { env, ...found } = placeIn(rig, base, cache, bob);
+      const runs = alice.runs();
+      await using victim = new Victim(rig, alice, { ...runs, env: { ...runs.env, ...env } });
+      openParent(found);
+      await victim.here.bake(['run'], victim.options);
+      const [name = ''] = execFileSync('ls', [found.parent], { encoding: 'utf8' }).split('\n');
+      const place = { ...found, own: `${found.parent}/${name}` };
+      await victim.take(place.own);
 
-    // What makes all that follows mean something: were it hers, it would be believed.
-    const { planted } = victim.plant();
-    execFileSync('cp', ['-a', planted, place.own]);
-    execFileSync('chown', ['-R', `${ALICE}:${ALICE}`, place.own]);
-    chmodSync(place.own, 0o700);
-    const believed = await victim.here.bake(['run'], victim.options);
-    expect([believed.stdout, victim.here.read('o')]).toEqual([
-      expect.stringContaining('nothing to do'),
-      'right 0\n',
-    ]);
-    execFileSync('sh', ['-c', 'rm -r "$1/quick" "$1"/checkouts/*/state.json', 'sh', place.own]);
-    const killed = once(victim.sleeper, 'exit');
-    expect((await victim.here.bake(['run'], victim.options)).stdout).toContain('abc123');
-    await killed;
-    expect(existsSync(victim.owned)).toBe(true);
-    rmSync(victim.owned);
-    victim.sleep();
+      // What makes all that follows mean something: were it hers, it would be believed.
+      const { planted } = victim.plant();
+      execFileSync('cp', ['-a', planted, place.own]);
+      execFileSync('chown', ['-R', `${ALICE}:${ALICE}`, place.own]);
+      chmodSync(place.own, 0o700);
+      const believed = await victim.here.bake(['run'], victim.options);
+      expect([believed.stdout, victim.here.read('o')]).toEqual([
+        expect.stringContaining('nothing to do'),
+        'right 0\n',
+      ]);
+      execFileSync('sh', ['-c', 'rm -r "$1/quick" "$1"/checkouts/*/state.json', 'sh', place.own]);
+      const killed = once(victim.sleeper, 'exit');
+      expect((await victim.here.bake(['run'], victim.options)).stdout).toContain('abc123');
+      await killed;
+      expect(existsSync(victim.owned)).toBe(true);
+      rmSync(victim.owned);
+      victim.sleep();
 
-    for (const [way, put] of Object.entries(WAYS)) {
-      openParent(place);
-      const forged = victim.plant();
-      execFileSync('chown', ['-R', `${bob.uid}:${bob.uid}`, forged.planted]);
-      put(place, bob, forged.planted);
-      const run = await victim.here.bake(['run'], victim.options);
-      const said = `${way}:\n${run.stdout}${run.stderr}`;
-      expect([said, run.code, victim.here.read('o')]).toEqual([said, 0, forged.right]);
-      expect(said).not.toContain('abc123');
-      expect([existsSync(victim.owned), victim.sleeper.signalCode], way).toEqual([false, null]);
-    }
-    for (const [what, put] of base === 'the cache' ? Object.entries(OBSTACLES) : []) {
-      openParent(place);
-      victim.alice.must('printf "$2" > "$1"', victim.here.path('in.txt'), `${what}\n`);
-      bob.must(put, place.own);
-      const run = await victim.here.bake(['run'], victim.options);
-      const said = `${what}:\n${run.stdout}${run.stderr}`;
-      expect([said, run.code, victim.here.read('o')]).toEqual([said, 0, `${what}\n`]);
-    }
-  });
-});
+      for (const [way, put] of Object.entries(WAYS)) {
+        openParent(place);
+        const forged = victim.plant();
+        execFileSync('chown', ['-R', `${bob.uid}:${bob.uid}`, forged.planted]);
+        put(place, bob, forged.planted);
+        const run = await victim.here.bake(['run'], victim.options);
+        const said = `${way}:\n${run.stdout}${run.stderr}`;
+        expect([said, run.code, victim.here.read('o')]).toEqual([said, 0, forged.right]);
+        expect(said).not.toContain('abc123');
+        expect([existsSync(victim.owned), victim.sleeper.signalCode], way).toEqual([false, null]);
+      }
+      for (const [what, put] of base === 'the cache' ? Object.entries(OBSTACLES) : []) {
+        openParent(place);
+        victim.alice.must('printf "$2" > "$1"', victim.here.path('in.txt'), `${what}\n`);
+        bob.must(put, place.own);
+        const run = await victim.here.bake(['run'], victim.options);
+        const said = `${what}:\n${run.stdout}${run.stderr}`;
+        expect([said, run.code, victim.here.read('o')]).toEqual([said, 0, `${what}\n`]);
+      }
+    });
+  },
+);

@@ -3,7 +3,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Rig } from '../support/rig.ts';
-import { isRoot, sharedCache, User } from '../support/two-users.ts';
+import { sharedCache, User } from '../support/two-users.ts';
+import { without } from '../support/without.ts';
 
 const WORK = `bake: 1
 name: apart
@@ -16,7 +17,7 @@ const PROCESSES = ['unshare', '--net', '--pid', '--fork', '--kill-child', '--mou
 /** As in a container that was given the `/proc` of its host. */
 const HIDDEN = ['unshare', '--pid', '--fork', '--kill-child'];
 
-describe.skipIf(!isRoot)('two users in namespaces of their own (needs root to make them)', () => {
+describe.skipIf(without.root)('two users in namespaces of their own (needs root to make them)', () => {
   it.each([
     ['networks', NETWORK, NETWORK, '022', '077'],
     ['network and process numbers', PROCESSES, PROCESSES, '077', '022'],
@@ -81,7 +82,7 @@ async function holdsNobody(what: string, script: string): Promise<void> {
   expect(alice.does('cat bashrc').said).toBe('mine\n');
 }
 
-describe.skipIf(!isRoot)('a lock that a stranger planted (needs root to be him)', () => {
+describe.skipIf(without.root)('a lock that a stranger planted (needs root to be him)', () => {
   it('holds a build for a moment, without keeping the processor busy, and costs nobody anything', async () => {
     await Promise.all(Object.entries(PLANTED).map(([what, script]) => holdsNobody(what, script)));
   });

@@ -4,7 +4,8 @@ import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Checkout, Rig } from '../support/rig.ts';
-import { isRoot, pathsBelow, sharedCache, User } from '../support/two-users.ts';
+import { pathsBelow, sharedCache, User } from '../support/two-users.ts';
+import { without } from '../support/without.ts';
 
 /** Bytes that are linked or copied rather than read whole. */
 const LARGE = 1_300_000;
@@ -49,7 +50,7 @@ function modesUnder(umask: string): Readonly<Record<string, string>> {
 
 const SAME = { make: 'restored', use: 'restored' };
 
-describe.skipIf(!isRoot)('honest users of one sticky cache (needs root to become them)', () => {
+describe.skipIf(without.root)('honest users of one sticky cache (needs root to become them)', () => {
   it.each([
     ['022', '077'],
     ['077', '022'],

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import type { BakeOptions, Checkout, Rig } from './rig.ts';
 
 /** Whether this process may become other users and make namespaces. */
-export const isRoot = process.getuid?.() === 0;
 
 /** The group that all of them are in, besides one of their own. */
 const GROUP = 12_100;

@@ -1,7 +1,7 @@
 /** Web servers on loopback for tests of downloads: one that misbehaves as told, and a real nginx. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -36,9 +36,6 @@ export async function webServer(
     },
   };
 }
-
-/** Whether nginx is installed here. */
-export const hasNginx = existsSync('/usr/sbin/nginx');
 
 /** nginx serving `root` on loopback; `locations` goes into its server block. */
 export async function nginx(root: string, locations = ''): Promise<WebServer> {
