@@ -15,7 +15,7 @@ export default defineConfig({
           include: ['test/machine/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 600_000,
-          fileParallelism: false,
+          maxWorkers: 2,
         },
       },
     ],

@@ -94,9 +94,9 @@ export function copyDefault(checkout: string): void {
     cpSync(join(ROOT, path), join(checkout, path), { recursive: true });
 }
 
-/** Runs the program on a copy of the default pipeline. */
+/** Runs the program on a copy of the default pipeline, one for each process of tests: what two need at once is built by one. */
 export function bakeDefault(...args: readonly string[]): void {
-  const checkout = join(directory(), 'checkout');
+  const checkout = join(directory(), `checkout-${process.pid}`);
   if (!existsSync(checkout)) copyDefault(checkout);
   execFileSync(process.execPath, [process.env['BAKE_TEST_PROGRAM'] as string, ...args], {
     cwd: checkout,
