@@ -14,6 +14,7 @@ import { appearedInputs, changedInputs } from './changed-inputs.ts';
 import type { Attempt } from './context.ts';
 import { stageContext, textPath } from './context.ts';
 import { fixedEnvironment, passedVariables, secretsOf } from './environment.ts';
+import { maskEvidence } from './evidence.ts';
 import { exposedDigests, findExposed } from './exposure.ts';
 import type { Pinned, TakenInputs } from './fingerprint.ts';
 import { Masks } from './masks.ts';
@@ -226,6 +227,7 @@ async function inPlaces(
   limit.done();
 
   if (!left.ok) {
+    await maskEvidence(host.files, attempt.evidence, masks);
     if (limit.expired() && action.timeoutMs !== null) {
       return fail({ code: 'stage-timeout', timeoutMs: action.timeoutMs, tail: log.tail() });
     }

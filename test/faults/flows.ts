@@ -101,10 +101,7 @@ export class FaultCheckout implements Disposable {
     }
     writeFileSync(this.path('mine.txt'), 'mine');
     this.edit();
-    const built = this.#run();
-    if (built.code !== 0) throw new Error(built.output);
-    mkdirSync(this.path('t'), { recursive: true });
-    writeFileSync(this.path('t/mine.txt'), 'mine too');
+    this.#build();
   }
 
   /** One in which everything of a scene is built. */
@@ -167,9 +164,23 @@ export class FaultCheckout implements Disposable {
     return { code: ran.status, signal: timedOut ? 'HANG' : ran.signal, output: ran.stdout + ran.stderr };
   }
 
+  #build(): void {
+    const built = this.#run();
+    if (built.code !== 0) throw new Error(built.output);
+    mkdirSync(this.path('t'), { recursive: true });
+    writeFileSync(this.path('t/mine.txt'), 'mine too');
+  }
+
   /** Builds everything, undisturbed. */
   #run(): Ran {
     return this.bake(this.#scene.run);
+  }
+
+  /** Begins anew with an empty cache: all of it is verified after each point. */
+  renew(): void {
+    for (const path of ['cache', ...this.#scene.placed])
+      rmSync(this.path(path), { recursive: true, force: true });
+    this.#build();
   }
 
   /** How many operations of a flow a fault can strike. */
