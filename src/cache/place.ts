@@ -71,14 +71,18 @@ export async function placeContent(
   // Nobody looks into what is not complete: a private file is in it before it has its own mode.
   const room = await files.makeDirectory(temporary, 0o700);
   if (!room.ok) return room;
-  try {
-    const prepared = await prepareAll(store, soundness, request, temporary);
+  const placed = await placeFrom(temporary);
+  // A checkout in which everything is as it should be is not cleared up by a later run: it is done here, or told.
+  const cleared = await files.remove(temporary);
+  const again = cleared.ok ? cleared : await files.remove(temporary);
+  return placed.ok && !again.ok ? again : placed;
+
+  async function placeFrom(place: string): Promise<Result<Placed, Failure>> {
+    const prepared = await prepareAll(store, soundness, request, place);
     if (!prepared.ok) return prepared;
     const inside = isStillInside(files, request.root, to);
     if (!inside.ok) return inside;
     return await putAll(store, request, prepared.value, remember);
-  } finally {
-    await files.remove(temporary);
   }
 }
 

@@ -167,7 +167,8 @@ async function execute(
     return fail(absent ? notFound(file, args, attempt) : ran.failure);
   }
   const { exitCode, timedOut, wentSilent, strays } = ran.value;
-  for (const stray of strays) tellOfStray(stray, attempt);
+  for (const stray of strays)
+    if (!stray.ended || options.leavesBehind?.(stray.command) !== true) tellOfStray(stray, attempt);
   const tail = attempt.log.tail();
   if (timedOut && options.timeoutMs !== undefined)
     return fail({ code: 'stage-timeout', timeoutMs: options.timeoutMs, tail });

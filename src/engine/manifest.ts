@@ -46,7 +46,7 @@ export function buildManifest(facts: ManifestFacts): Manifest {
     kindVersion: action.kindVersion,
     options,
     env: mapValues(action.env, (template) => renderTemplate(template, pathOf)),
-    secrets: Object.fromEntries(action.secrets.map(({ name, version }) => [name, version])),
+    secrets: Object.fromEntries(action.secrets.flatMap(secretEntries)),
     inputs,
     outputs: Object.fromEntries(action.outputs.map(({ name, path }) => [name, path])),
     tools: facts.tools,
@@ -63,6 +63,15 @@ export function buildManifest(facts: ManifestFacts): Manifest {
   };
   written.set(manifest, fields);
   return manifest;
+}
+
+/** Another name than a secret can have. */
+export const IN_OUTPUTS = ' in outputs';
+
+/** The version of a secret, and that it may be in what the stage leaves: to somebody who does not allow it the result is another. */
+function secretEntries({ name, version, inOutputs }: PlannedAction['secrets'][number]) {
+  const entry: readonly [string, string | null] = [name, version];
+  return inOutputs === 'ignore' ? [entry, [`${name}${IN_OUTPUTS}`, 'ignore'] as const] : [entry];
 }
 
 /** What manifests are written from: the very fields of each, with its inputs as a map. */

@@ -5,7 +5,7 @@ import type { JsonValue } from '../model/json.ts';
 import type { OptionValue, PlannedAction } from '../model/plan.ts';
 import type { Change } from './changes.ts';
 import { compareManifests } from './changes.ts';
-import { stagedPath } from './manifest.ts';
+import { IN_OUTPUTS, stagedPath } from './manifest.ts';
 import { referencesOf } from './options.ts';
 
 const LONGEST_VALUE = 60;
@@ -33,7 +33,7 @@ function sentence(change: Change, action: PlannedAction, origins: ReadonlyMap<st
     case 'env':
       return valueSentence(`variable ${name}`, before, after);
     case 'secrets':
-      return valueSentence(`version of the secret ${name}`, before, after);
+      return secretSentence(change);
     case 'tools':
       if (before === undefined) return `tool ${name} is new`;
       if (after === undefined) return `tool ${name} is no longer used`;
@@ -47,6 +47,14 @@ function sentence(change: Change, action: PlannedAction, origins: ReadonlyMap<st
     case 'platform':
       return `platform: ${String(before)} → ${String(after)}`;
   }
+}
+
+function secretSentence({ name, before, after }: Change): string {
+  if (!name.endsWith(IN_OUTPUTS)) return valueSentence(`version of the secret ${name}`, before, after);
+  const secret = name.slice(0, -IN_OUTPUTS.length);
+  return after === undefined
+    ? `the secret ${secret} is no longer ignored in outputs`
+    : `the secret ${secret} is now ignored in outputs`;
 }
 
 function inputSentence({ name, before, after }: Change, origin: string | undefined): string {

@@ -28,7 +28,9 @@ export interface Ssh {
   run(command: string, options?: RunOptions): Promise<Result<GuestEnd, Failure>>;
   /** Copies a file of this host into the guest. */
   upload(from: string, to: string): Promise<Result<void, Failure>>;
-  /** Ends the kept connection. Commands afterwards open a new one. */
+  /** Whether the kept connection is gone: the guest rebooted, or cut it. Then commands open their own, or use one that Ansible keeps. */
+  hasEnded(): boolean;
+  /** Ends the kept connection, and one that somebody else keeps in its place. Commands afterwards open a new one. */
   close(): Promise<void>;
 }
 
@@ -208,6 +210,10 @@ function sshOf(
   command: string,
   master: RunningProcess,
 ): Ssh {
+  let hasEnded = false;
+  void master.ended.then(() => {
+    hasEnded = true;
+  });
   const call = async (
     program: 'ssh' | 'scp',
     rest: readonly string[],
@@ -249,9 +255,13 @@ function sshOf(
       const tail = [...sent.value.tail, ...again.value.tail];
       return fail({ code: 'upload-failed', file: from, to, tail, guest: await machine.view() });
     },
+    hasEnded: () => hasEnded,
     async close() {
       master.kill('SIGTERM');
       await master.ended;
+      // Ours takes its socket with it.
+      if (context.host.files.stamp(join(machine.directory, 'control')) === null) return;
+      await call('ssh', ['-O', 'exit', '--', `${login.user}@${ADDRESS}`], { quiet: true, timeoutMs: 10_000 });
     },
   };
 }

@@ -173,6 +173,8 @@ export interface ExecOptions {
   readonly timeoutMs?: number;
   /** How long it may say nothing. */
   readonly idleTimeoutMs?: number | undefined;
+  /** Whether a process with this command line is known to outlive the command: then it is ended without a word. */
+  readonly leavesBehind?: (command: string) => boolean;
 }
 
 export interface ExecResult {

@@ -78,6 +78,9 @@ const SAME: Readonly<Record<string, Partial<PlannedAction>>> = {
   tags: { tags: ['slow'] },
   'a description': { description: 'hello' },
   'variables that only pass through': { passEnv: ['CI', 'HOME'] },
+  'that a secret in an output is an error': {
+    secrets: [{ name: 'TOKEN', from: 'MY_TOKEN', version: '2', inOutputs: 'error' }],
+  },
   'the variable a secret is read from': { secrets: [{ name: 'TOKEN', from: 'ELSEWHERE', version: '2' }] },
   'an option that changes only how': { options: { ...ACTION.options, timeout: 6 } },
   'its place in the pipeline file': { location: { ...location, line: 9 } },
@@ -90,6 +93,9 @@ const OTHER: Readonly<Record<string, Partial<PlannedAction>>> = {
   'a variable': { env: { LEVEL: ['8'] } },
   'the name of an output': { outputs: [{ name: 'result', path: 'out' }] },
   'the path of an output': { outputs: [{ name: 'out', path: 'result' }] },
+  'that a secret may be in outputs': {
+    secrets: [{ name: 'TOKEN', from: 'MY_TOKEN', version: '2', inOutputs: 'ignore' }],
+  },
   'the version of a secret': { secrets: [{ name: 'TOKEN', from: 'MY_TOKEN', version: '3' }] },
 };
 

@@ -56,6 +56,9 @@ generalize: true
   ]);
   const ran = await web.run();
   expect(ran.code, ran.stdout).toBe(0);
+  // What Ansible's ssh keeps after a reboot is no process that was forgotten, and bake has a connection of its own again.
+  expect(ran.stdout).not.toContain('outlived its command');
+  expect(await web.log('web@one')).toContain('logged in again');
   const inside = await web.inside();
   expect([inside.read('/etc/one'), inside.read('/etc/two')]).toEqual(['apple red\n', 'two apple\n']);
   expect(inside.names('/root/.ssh')).toEqual([]);

@@ -71,6 +71,17 @@ ${more}`,
     expect((await checkout.run([], env(checkout))).outcomes).toEqual({ a: 'built', b: 'fresh' });
   });
 
+  it('that was allowed is no result for who does not allow it any more', async () => {
+    const checkout = made('printf %s "$TOKEN" > o', 'ignore');
+    expect((await checkout.run([], env(checkout))).outcomes).toEqual({ a: 'built' });
+    expect((await checkout.run([], env(checkout))).outcomes).toEqual({ a: 'fresh' });
+    checkout.write({ 'pipeline.yaml': checkout.read('pipeline.yaml').replace('ignore', 'error') });
+    const refused = await checkout.run([], env(checkout));
+    expect([refused.code, refused.stages['a']?.failure?.code]).toEqual([1, 'secret-in-output']);
+    const explained = await checkout.bake(['explain', 'pipeline.yaml', 'a'], env(checkout));
+    expect(explained.stdout).toContain('the secret TOKEN is no longer ignored in outputs');
+  });
+
   it('fails the stage where that is said, before anything is stored', async () => {
     const checkout = made('printf %s "$TOKEN" > o', 'error');
     const run = await checkout.run([], env(checkout));

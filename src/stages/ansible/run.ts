@@ -26,8 +26,8 @@ export async function runPlaybook(
       if (!setup.ok) return setup;
       const played = await play(total, context, options, guest, setup.value);
       if (!played.ok) return played;
-      // A playbook that rebooted the machine has cut bake's own connection; what follows needs one that works.
-      return (await guest.bootId()) === null
+      // A playbook that rebooted the machine has cut bake's own connection, and Ansible keeps one in its place for a while.
+      return guest.ssh().hasEnded() || (await guest.bootId()) === null
         ? await guest.logInAgain('usable', null, options.ssh.timeout)
         : ok(undefined);
     },
@@ -117,6 +117,8 @@ async function play(
         env: setup.env,
         timeoutMs: options.timeout,
         idleTimeoutMs: options.idle_timeout,
+        // The connection that Ansible's ssh keeps after a reboot of the guest.
+        leavesBehind: (command) => command.endsWith('[mux]'),
         onLine: (line) => {
           tail.push(line);
           if (tail.length > TAIL_LINES) tail.shift();

@@ -95,7 +95,7 @@ export async function logIn(
     bootId,
     async logInAgain(until, before, timeoutMs) {
       machine.phase('waiting for the guest');
-      const isNewBoot = until === 'rebooted' || before !== null;
+      const isNewBoot = until === 'rebooted' || before !== null || ssh.hasEnded();
       const tellKeys = isNewBoot ? await expectNewKeys(context, login) : null;
       const deadline = context.host.clock.monotonicMs() + timeoutMs;
       const leftMs = (): number => Math.max(1, Math.round(deadline - context.host.clock.monotonicMs()));
