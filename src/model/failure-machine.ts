@@ -119,6 +119,15 @@ export type MachineFailure =
       readonly file: string;
       readonly message: string;
     }
+  /** A playbook ended well and did nothing. */
+  | {
+      readonly code: 'ansible-ran-nothing';
+      readonly playbook: string;
+      /** What plays named as their hosts, and the machine neither is nor is in. */
+      readonly unmatched: readonly string[];
+      readonly groups: readonly string[];
+      readonly tags: readonly string[];
+    }
   | { readonly code: 'playbook-unusable'; readonly playbook: string; readonly problem: string }
   /** QEMU could not put a fresh overlay on a running disk. */
   | { readonly code: 'layer-not-cut'; readonly problem: string }

@@ -23,7 +23,7 @@ export type AnsibleOptions = z.output<typeof options>;
 export const ansibleStep = defineStage({
   name: 'ansible-step',
   internal: true,
-  version: 1,
+  version: 2,
   summary: 'Run a playbook against a machine',
   description: 'A step of `ansible-provision` and `provision`.',
   example: '',

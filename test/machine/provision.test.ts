@@ -165,6 +165,25 @@ test('a playbook that Ansible cannot read, or that names a role which is not the
   }
 });
 
+test('a playbook that runs no task on any host is a failure that names groups or tags, unless it may', async () => {
+  web.checkout.write({
+    'none.yml': '- hosts: webservers\n  tasks: [{ ansible.builtin.command: touch /etc/played }]\n',
+    'tagged.yml':
+      '- hosts: all\n  gather_facts: false\n  tasks: [{ ansible.builtin.command: touch /etc/played, tags: [more] }]\n',
+  });
+  steps('ansible: none.yml');
+  expect((await web.run()).failure).toMatchObject({
+    ...{ code: 'ansible-ran-nothing', playbook: 'none.yml', unmatched: ['webservers'], groups: [] },
+  });
+  steps('ansible: { playbook: tagged.yml, tags: [less] }');
+  expect((await web.run()).failure).toMatchObject({
+    ...{ code: 'ansible-ran-nothing', playbook: 'tagged.yml', tags: ['less'] },
+  });
+  steps('ansible: { playbook: tagged.yml, tags: [less], allow_empty: true }');
+  const ran = await web.run(['web@tagged']);
+  expect(ran.code, ran.stdout).toBe(0);
+});
+
 test('an exit status that was not expected is a failure, with the last lines', async () => {
   steps('shell: { inline: [echo about to fail, exit 7], valid_exit_codes: [0, 3] }');
   const { failure } = await web.run();

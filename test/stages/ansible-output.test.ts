@@ -36,6 +36,20 @@ describe('tasks and failures', () => {
     });
   });
 
+  test('a playbook whose hosts or tags match nothing runs nothing: facts are no task of it', () => {
+    expect(follow(START).output.hasRun).toBe(true);
+    const facts = follow(START.replace('web : Install it', 'Gathering Facts')).output;
+    expect([facts.started, facts.hasRun]).toEqual([2, false]);
+    const none = follow(`
+PLAY [webservers] **************************************************************
+skipping: no hosts matched
+[WARNING]: Could not match supplied host pattern, ignoring: webservers
+
+PLAY RECAP *********************************************************************
+`).output;
+    expect([none.hasRun, none.unmatched]).toEqual([false, ['webservers']]);
+  });
+
   test('a result over several lines', () => {
     const { output } = follow(
       `${START}fatal: [machine]: FAILED! => {\n    "changed": false,\n    "msg": "bad"\n}\nx\n`,

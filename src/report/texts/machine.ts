@@ -201,6 +201,22 @@ export const machineTexts: Texts<MachineFailure> = {
       state: NOTHING_STORED,
     }),
   },
+  'ansible-ran-nothing': {
+    doc: 'A playbook ended well, but none of its tasks ran on any host: its hosts or the tags match nothing.',
+    text: ({ playbook, unmatched, groups, tags }) => ({
+      summary: `${playbook} ran no task on any host`,
+      details: [
+        ...unmatched.map((pattern) => `no host is ${pattern}, or in a group of that name`),
+        groups.length === 0 ? 'the machine is in no group' : `the machine is in ${groups.join(', ')}`,
+        ...(tags.length === 0 ? [] : [`only tasks with these tags were asked for: ${tags.join(', ')}`]),
+      ],
+      hint:
+        unmatched.length > 0
+          ? `put the machine into the group: \`groups: [${unmatched.join(', ')}]\`; \`allow_empty: true\` if nothing is to be done`
+          : `see ${tags.length > 0 ? '`tags` and `skip_tags`' : '`groups`, and the hosts of its plays'}; \`allow_empty: true\` if nothing is to be done`,
+      state: NOTHING_STORED,
+    }),
+  },
   'playbook-unusable': {
     doc: 'A playbook, or a file that it names, cannot be read as one.',
     text: (failure) => ({

@@ -38,6 +38,12 @@ export const ansibleOptions = {
   become: z.boolean().optional().describe('Become root for all tasks; default: when the SSH user is another'),
   tags: z.array(z.string()).prefault([]).describe('Only tasks with these tags'),
   skip_tags: z.array(z.string()).prefault([]).describe('No tasks with these tags'),
+  allow_empty: z
+    .boolean()
+    .optional()
+    .describe(
+      'A playbook may run no task at all; otherwise that is a failure, for its hosts or the tags match nothing',
+    ),
   verbosity: z.int().min(0).max(4).prefault(0).describe('How much Ansible says: 4 is `-vvvv`'),
   timeout: duration().prefault('2h').describe('Time limit of each playbook'),
   idle_timeout: duration()

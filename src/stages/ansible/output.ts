@@ -2,6 +2,9 @@
 
 const TASK = /^(?:TASK|RUNNING HANDLER) \[(.*)\] \*/;
 const FATAL = /^(?:fatal|failed): \[[^\]]*\](?: \(item=.*?\))?:? (?:=> |FAILED! => |UNREACHABLE! => )(.*)$/;
+/** Ansible runs it by itself, whatever tags are asked for. */
+const FACTS = 'Gathering Facts';
+const UNMATCHED = /^\[WARNING\]: Could not match supplied host pattern, ignoring: (\S+)/;
 const PARSE_ERROR = /^ERROR! (.*)$/;
 const MISSING = [
   /Could not find or access '([^']+)'/,
@@ -23,6 +26,10 @@ export interface AnsibleOutput {
   line(text: string): string | null;
   /** How many tasks have started, handlers included. */
   readonly started: number;
+  /** Whether a task of the playbook has started on any host. */
+  readonly hasRun: boolean;
+  /** What plays named as their hosts, and no host is or is in. */
+  readonly unmatched: readonly string[];
   /** The last failure that was not ignored. */
   trouble(): AnsibleTrouble | null;
   /** What Ansible said before it ran anything: a playbook that it cannot read. */
@@ -32,6 +39,8 @@ export interface AnsibleOutput {
 export function followAnsible(): AnsibleOutput {
   let task = '';
   let started = 0;
+  let hasRun = false;
+  const unmatched = new Set<string>();
   let trouble: AnsibleTrouble | null = null;
   let block: string[] | null = null;
   let unreachable = false;
@@ -50,6 +59,12 @@ export function followAnsible(): AnsibleOutput {
     get started() {
       return started;
     },
+    get hasRun() {
+      return hasRun;
+    },
+    get unmatched() {
+      return [...unmatched];
+    },
     line(text) {
       if (block) {
         takeResult(text);
@@ -63,6 +78,8 @@ export function followAnsible(): AnsibleOutput {
         return null;
       }
       if (text === '...ignoring') trouble = null;
+      const pattern = UNMATCHED.exec(text)?.[1];
+      if (pattern !== undefined) unmatched.add(pattern);
       const parseError = PARSE_ERROR.exec(text);
       inError = parseError !== null || (inError && text !== '');
       if (inError) error.push(parseError?.[1] ?? text);
@@ -70,6 +87,7 @@ export function followAnsible(): AnsibleOutput {
       if (!next) return null;
       task = next[1] ?? '';
       started += 1;
+      hasRun ||= task !== FACTS;
       return task;
     },
     trouble: () => trouble,

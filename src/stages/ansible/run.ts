@@ -135,6 +135,12 @@ async function play(
     ),
   );
   if (!played.ok) return played;
+  if (played.value.ok && !output.hasRun && options.allow_empty !== true) {
+    const { unmatched } = output;
+    const { groups, tags, skip_tags } = options;
+    const asked = [...tags, ...skip_tags.map((tag) => `not ${tag}`)];
+    return fail({ code: 'ansible-ran-nothing', playbook, unmatched, groups, tags: asked });
+  }
   return played.value.ok
     ? ok(undefined)
     : fail(await failureOf(played.value.failure, playbook, context, guest, output, tail));
