@@ -105,6 +105,8 @@ export type MachineFailure =
       readonly code: 'ansible-task-failed';
       readonly playbook: string;
       readonly task: string;
+      /** The file and line where the task stands, relative to the pipeline; null when Ansible does not say. */
+      readonly at: { readonly file: string; readonly line: number } | null;
       /** What the module said. */
       readonly message: string;
       /** The host was lost, rather than the task failed. */

@@ -132,6 +132,7 @@ test('a task that fails is told with its name and what it said; the machine is g
   const { failure, stderr, stdout } = await web.run();
   expect(failure).toMatchObject({
     ...{ code: 'ansible-task-failed', playbook: 'fails.yml', task: 'Ask for the impossible' },
+    at: { file: 'fails.yml', line: 4 },
     unreachable: false,
   });
   expect(stdout + stderr).toContain("cannot access '/nowhere/at/all'");

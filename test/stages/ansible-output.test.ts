@@ -31,6 +31,7 @@ describe('tasks and failures', () => {
     );
     expect(output.trouble()).toEqual({
       task: 'web : Install it',
+      at: null,
       message: 'non-zero return code\nno such thing',
       unreachable: false,
     });
@@ -48,6 +49,14 @@ skipping: no hosts matched
 PLAY RECAP *********************************************************************
 `).output;
     expect([none.hasRun, none.unmatched]).toEqual([false, ['webservers']]);
+  });
+
+  test('where the task stands, in a role or a file that was included', () => {
+    const path = 'task path: /w/roles/web/tasks/with blanks: more.yml:12';
+    const fatal = 'fatal: [machine]: FAILED! => {"msg": "bad"}';
+    const { output } = follow(`${START}${path}\n${fatal}\n`);
+    expect(output.trouble()?.at).toEqual({ file: '/w/roles/web/tasks/with blanks: more.yml', line: 12 });
+    expect(follow(`${START}${path}\n\nTASK [next] ***\n${fatal}\n`).output.trouble()?.at).toBeNull();
   });
 
   test('a result over several lines', () => {

@@ -184,7 +184,11 @@ export const machineTexts: Texts<MachineFailure> = {
       summary: failure.unreachable
         ? `Ansible lost the machine at the task "${failure.task}" of ${failure.playbook}`
         : `the task "${failure.task}" of ${failure.playbook} failed`,
-      details: [...failure.message.split('\n'), ...evidence(failure.guest)],
+      details: [
+        ...(failure.at === null ? [] : [`it stands at ${failure.at.file}:${failure.at.line}`]),
+        ...failure.message.split('\n'),
+        ...evidence(failure.guest),
+      ],
       excerpts: [
         ...excerpt('the last lines of Ansible', failure.tail),
         ...(failure.unreachable ? seen(failure.guest).excerpts : []),

@@ -46,6 +46,7 @@ export async function ansibleEnvironment(
     ANSIBLE_STDOUT_CALLBACK: 'default',
     ANSIBLE_CALLBACK_RESULT_FORMAT: 'json',
     ANSIBLE_DISPLAY_FAILED_STDERR: 'false',
+    ANSIBLE_SHOW_TASK_PATH_ON_FAILURE: 'true',
     ANSIBLE_PIPELINING: 'true',
     ANSIBLE_FORKS: '1',
     ANSIBLE_TIMEOUT: '60',

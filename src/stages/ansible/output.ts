@@ -4,6 +4,8 @@ const TASK = /^(?:TASK|RUNNING HANDLER) \[(.*)\] \*/;
 const FATAL = /^(?:fatal|failed): \[[^\]]*\](?: \(item=.*?\))?:? (?:=> |FAILED! => |UNREACHABLE! => )(.*)$/;
 /** Ansible runs it by itself, whatever tags are asked for. */
 const FACTS = 'Gathering Facts';
+/** Printed before what a failed task said, with ANSIBLE_SHOW_TASK_PATH_ON_FAILURE; not for the items of a loop. */
+const TASK_PATH = /^task path: (.+):(\d+)$/;
 const UNMATCHED = /^\[WARNING\]: Could not match supplied host pattern, ignoring: (\S+)/;
 const PARSE_ERROR = /^ERROR! (.*)$/;
 const MISSING = [
@@ -17,6 +19,8 @@ const MISSING = [
 
 export interface AnsibleTrouble {
   readonly task: string;
+  /** Where the task stands, as Ansible says it; null when it does not. */
+  readonly at: { readonly file: string; readonly line: number } | null;
   readonly message: string;
   readonly unreachable: boolean;
 }
@@ -38,6 +42,7 @@ export interface AnsibleOutput {
 
 export function followAnsible(): AnsibleOutput {
   let task = '';
+  let at: AnsibleTrouble['at'] = null;
   let started = 0;
   let hasRun = false;
   const unmatched = new Set<string>();
@@ -51,7 +56,7 @@ export function followAnsible(): AnsibleOutput {
   const takeResult = (text: string): void => {
     block?.push(text);
     if (!block || (text !== '}' && !(block.length === 1 && text.endsWith('}')))) return;
-    trouble = { task, message: messageOf(block.join('\n')), unreachable };
+    trouble = { task, at, message: messageOf(block.join('\n')), unreachable };
     block = null;
   };
 
@@ -70,6 +75,8 @@ export function followAnsible(): AnsibleOutput {
         takeResult(text);
         return null;
       }
+      const [, file, line] = TASK_PATH.exec(text) ?? [];
+      if (file !== undefined) at = { file, line: Number(line) };
       const fatal = FATAL.exec(text);
       if (fatal) {
         block = [];
@@ -86,6 +93,7 @@ export function followAnsible(): AnsibleOutput {
       const next = TASK.exec(text);
       if (!next) return null;
       task = next[1] ?? '';
+      at = null;
       started += 1;
       hasRun ||= task !== FACTS;
       return task;

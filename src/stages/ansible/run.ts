@@ -164,7 +164,9 @@ async function failureOf(
     code: 'ansible-task-failed',
     playbook,
     task: trouble?.task ?? '',
-    message,
+    at: trouble?.at ? { ...trouble.at, file: shown(context, trouble.at.file) } : null,
+    // Ansible names files by where they are while it runs.
+    message: message.replaceAll(`${context.files}/`, ''),
     unreachable: trouble?.unreachable ?? failure.exitCode === HOSTS_UNREACHABLE,
     tail,
     guest: await guest.machine.view(),
