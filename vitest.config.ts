@@ -1,4 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+
+/** By itself vitest would leave one of two processors idle. */
+const WORKERS = Math.max(2, availableParallelism() - 1);
 
 // `unit` and `story` need nothing but Node; `machine` boots real QEMU and runs real Ansible.
 export default defineConfig({
@@ -7,15 +11,25 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/machine/**'] } },
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/machine/**'],
+          maxWorkers: WORKERS,
+        },
+      },
       {
         extends: true,
         test: {
           name: 'machine',
           include: ['test/machine/**/*.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
           maxWorkers: 2,
+          // After the others, which measure work and time.
+          sequence: { groupOrder: 1 },
         },
       },
     ],
