@@ -121,6 +121,8 @@ export interface Cache {
    * to its place. Every file and link bears the mark of bake (see model/placed-mark).
    */
   place(request: PlaceRequest): Promise<Result<Placed, Failure>>;
+  /** Clears up in a checkout what a process that was killed while it placed something left there. */
+  clearHalfPlaced(root: string): Promise<void>;
   /** Blobs that are not what they were: call after a stage that had contents `shared`. They are put aside, so that nobody gets them. */
   damagedAmong(contents: readonly Content[]): Promise<readonly Digest[]>;
   /**

@@ -3,24 +3,41 @@ import { dirname } from 'node:path';
 import type { Files, Host } from '../host/host.ts';
 import type { Failure } from '../model/failure.ts';
 import { fail, ok, type Result } from '../model/result.ts';
+import { FOREIGN_STALE_MS } from './in-use.ts';
+import { realmName } from './stand-ins.ts';
 
 const PREFIX = '.bake-';
 const SUFFIX = '.tmp';
 
+/** This process in a part of a name. */
+export function ownerName({ identity: { pid, startedAt, realm } }: Host): string {
+  return `${pid}-${startedAt}-${realmName(realm)}`;
+}
+
+/**
+ * Whether the process that is named at the beginning of `name` is dead. One of another container or an earlier start of the
+ * machine cannot be seen: it counts as dead when nothing was done to `path` for an hour.
+ */
+export function isLeft({ files, clock, identity, isAlive }: Host, name: string, path: string): boolean {
+  const [pid = '', startedAt = '', realm] = name.split('-');
+  if (!/^\d+$/.test(pid)) return false;
+  if (realm === realmName(identity.realm))
+    return isAlive({ pid: Number(pid), startedAt, realm: identity.realm }) === false;
+  const stamp = files.stamp(path);
+  return stamp !== null && clock.nowMs() - Math.max(stamp.ctimeMs, stamp.mtimeMs) > FOREIGN_STALE_MS;
+}
+
 /** A free name in the same directory, which tells whose it is. */
 export function temporaryBeside(host: Host, path: string): string {
-  const { pid, startedAt } = host.identity;
-  return `${dirname(path)}/${PREFIX}${pid}-${startedAt}-${host.files.randomName()}${SUFFIX}`;
+  return `${dirname(path)}/${PREFIX}${ownerName(host)}-${host.files.randomName()}${SUFFIX}`;
 }
 
 /** Removes what a killed run left half-made in a directory. */
 export async function clearLeftTemporaries(host: Host, directory: string): Promise<void> {
   for (const name of host.files.list(directory).names) {
     if (!name.startsWith(PREFIX) || !name.endsWith(SUFFIX)) continue;
-    const [pid, startedAt] = name.slice(PREFIX.length, -SUFFIX.length).split('-');
-    const owner = { pid: Number(pid), startedAt: startedAt ?? '', realm: host.identity.realm };
-    if (Number.isSafeInteger(owner.pid) && host.isAlive(owner) === false)
-      await host.files.remove(`${directory}/${name}`);
+    const path = `${directory}/${name}`;
+    if (isLeft(host, name.slice(PREFIX.length, -SUFFIX.length), path)) await host.files.remove(path);
   }
 }
 

@@ -1,4 +1,5 @@
 /** The local cache: opens a cache directory and puts its parts together. */
+import { dirname } from 'node:path';
 import type { Host, Stamp } from '../host/host.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Content, FileContent } from '../model/artifact.ts';
@@ -12,6 +13,7 @@ import { aheadInto } from './ahead.ts';
 import { localBlobs } from './blobs.ts';
 import type { BlobStore, BuildLock, Cache, CacheMode } from './cache.ts';
 import { digestsOf } from './digests.ts';
+import { halfPlacedIn } from './half-placed.ts';
 import { markUsed } from './last-use.ts';
 import { alone, clearLeftLocks, type LockLimits, lockFingerprint } from './locks.ts';
 import { openMemo } from './memo.ts';
@@ -99,6 +101,13 @@ function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cac
     return hashed.ok && hashed.value.digest === digest;
   };
 
+  const checkoutDirectory = (root: string): string => {
+    const real = checkouts.get(root) ?? host.files.realPath(root) ?? root;
+    checkouts.set(root, real);
+    return `${own.checkouts}/${hexOf(host.hashing.digestBytes(real)).slice(0, 16)}`;
+  };
+  const halfPlaced = halfPlacedIn(host, checkoutDirectory);
+
   return {
     directory: main.directory,
     mode: store.mode,
@@ -141,7 +150,11 @@ function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cac
       return restored;
     },
 
+    clearHalfPlaced: (root) => halfPlaced.clear(root),
+
     async place(request) {
+      if (!store.lookOnly && (await store.openOwn()))
+        await halfPlaced.note(request.root, dirname(`${request.root}/${request.path}`));
       const placed = await placeContent(store, soundness, request, rememberPlaced);
       if (!verify || !placed.ok) return placed;
       for (const { piece } of request.steps) {
@@ -199,11 +212,7 @@ function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cac
       return digestsOf(host, memo, stamps, placeOf);
     },
 
-    checkoutDirectory(root) {
-      const real = checkouts.get(root) ?? host.files.realPath(root) ?? root;
-      checkouts.set(root, real);
-      return `${own.checkouts}/${hexOf(host.hashing.digestBytes(real)).slice(0, 16)}`;
-    },
+    checkoutDirectory,
 
     attemptsDirectory: (fingerprint) => `${own.partial}/${hexOf(fingerprint)}`,
 
@@ -213,6 +222,7 @@ function cacheOf(store: Store, { lockLimits, verify = false }: OpenOptions): Cac
         // Losing the memo costs time only: a cache that cannot be written was told of elsewhere.
         if (await store.openOwn()) await memo.save();
       }
+      await halfPlaced.close();
       await workspaces.close();
       await store.close();
     },

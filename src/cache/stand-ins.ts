@@ -22,6 +22,6 @@ export async function removeStandIns({ files, identity, isAlive }: Host, directo
 }
 
 /** A realm without what names must not have. */
-function realmName(realm: string): string {
+export function realmName(realm: string): string {
   return hash('sha256', realm, 'hex').slice(0, 8);
 }

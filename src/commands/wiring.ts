@@ -132,6 +132,7 @@ interface Parts {
 async function assemble(invocation: Invocation, parts: Parts): Promise<Project> {
   const { host, plan, cache, lock } = parts;
   const checkoutDirectory = cache.checkoutDirectory(plan.root);
+  if (parts.touch) await cache.clearHalfPlaced(plan.root);
   const state = await readState(host.files, checkoutDirectory);
   const looks = new Looks(host.files, plan.root, apartFrom(plan, parts.cacheDir));
   for (const [path, stamp] of parts.sources) looks.add(path, stamp);

@@ -14,7 +14,7 @@ import {
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ByteSink, ByteSource } from '../model/bytes.ts';
-import { errnoOf } from './errno.ts';
+import { closeAnyway, errnoOf } from './errno.ts';
 import type { OpenFile } from './host.ts';
 import { insistOnFile, type ReadLimits, readFlags } from './read-regular.ts';
 import { userUmask } from './umask.ts';
@@ -137,7 +137,7 @@ export function createOpen(path: string, mode: number): OpenFile {
         return errno;
       }
     },
-    close: () => closeSync(descriptor),
+    close: () => closeAnyway(descriptor),
   };
 }
 

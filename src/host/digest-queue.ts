@@ -1,10 +1,11 @@
 /** sha256 of many small files: in one synchronous loop, shared out between threads where there are thousands. */
 import { hash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { openSync, readSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { type Digest, digestOfHex } from '../model/digest.ts';
 import { TO_READ } from './digest-file.ts';
+import { closeAnyway } from './errno.ts';
 import type { DigestQueue } from './host.ts';
 import { nearPath } from './near-path.ts';
 import { startWorker, workerFile } from './worker-url.ts';
@@ -160,6 +161,6 @@ function digestNow(path: string, sizeBytes: number): Digest | null {
     // Whoever asks again in the ordinary way hears the reason.
     return null;
   } finally {
-    if (descriptor !== null) closeSync(descriptor);
+    if (descriptor !== null) closeAnyway(descriptor);
   }
 }

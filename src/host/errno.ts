@@ -1,4 +1,5 @@
 /** Turns what the operating system says into a failure: the only place that reads `errno` codes. */
+import { closeSync } from 'node:fs';
 import type { HostFailure } from '../model/failure-host.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 
@@ -35,5 +36,14 @@ export async function attemptAsync<T>(
     return ok(await work());
   } catch (error) {
     return fail(troubleOf(action, path, error));
+  }
+}
+
+/** Closes a file of which nothing is lost when the system reports trouble: it is closed all the same (close(2), NOTES). */
+export function closeAnyway(descriptor: number): void {
+  try {
+    closeSync(descriptor);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
   }
 }

@@ -1,8 +1,8 @@
 /** What a child prints: to a file as it comes, to lines for those who listen, kept whole when asked for. */
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { errnoOf } from './errno.ts';
+import { closeAnyway, errnoOf } from './errno.ts';
 import type { ProcessOptions } from './host.ts';
 import { type LineSplitter, lineSplitter } from './line-splitter.ts';
 
@@ -55,7 +55,7 @@ function appendingFile(path: string): AppendingFile | null {
   let descriptor: number | null = withoutTrouble(() => openSync(path, 'a'));
   if (descriptor === null) return null;
   const close = () => {
-    if (descriptor !== null) closeSync(descriptor);
+    if (descriptor !== null) closeAnyway(descriptor);
     descriptor = null;
   };
   return {

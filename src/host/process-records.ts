@@ -1,7 +1,7 @@
 /** A file that lists the process groups that bake has running, so that a later run can end what a dead one left behind. */
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { errnoOf } from './errno.ts';
+import { closeAnyway, errnoOf } from './errno.ts';
 import { killRecorded, processState } from './process-group.ts';
 import { endStrays } from './process-strays.ts';
 import { readRegular } from './read-regular.ts';
@@ -51,7 +51,7 @@ export function processRecords(): ProcessRecords {
     recordIn(file) {
       const before = record;
       record = null;
-      if (before !== null) closeSync(before);
+      if (before !== null) closeAnyway(before);
       if (file === null) return;
       // Kept open: two lines are written for each command.
       ignoringTrouble(() => {

@@ -84,6 +84,7 @@ export class EngineRig implements AsyncDisposable {
       [name, stage].some((one) => options.forced?.includes(one));
     const cache = good(await openCache(host, this.cacheDirectory));
     const checkoutDirectory = cache.checkoutDirectory(this.directory);
+    await cache.clearHalfPlaced(this.directory);
     const state = await readState(host.files, checkoutDirectory);
     const looks = new Looks(host.files, this.directory, ['cache']);
     const signal = options.signal ?? new AbortController().signal;
