@@ -10,6 +10,8 @@ export default defineConfig({
     globalSetup: ['test/support/build-once.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A process takes more than vitest's one second to start where two tests have a processor each.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,
