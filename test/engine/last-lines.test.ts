@@ -1,6 +1,7 @@
 /** What is kept of a long output. */
 import { expect, test } from 'vitest';
 import { LastLines } from '../../src/engine/last-lines.ts';
+import { processorMs } from '../support/processor-time.ts';
 
 function kept(most: number, lines: readonly string[]): string {
   const last = new LastLines(most);
@@ -30,8 +31,9 @@ test('the last line is kept however long it is', () => {
 
 test('a million short lines take no time to speak of', () => {
   const last = new LastLines(1024 * 1024);
-  const startedAtMs = performance.now();
-  for (let count = 0; count < 1_000_000; count++) last.add('x');
-  expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+  const took = processorMs(() => {
+    for (let count = 0; count < 1_000_000; count++) last.add('x');
+  });
+  expect(took).toBeLessThan(5_000);
   expect(last.text().length).toBe(1024 * 1024);
 });

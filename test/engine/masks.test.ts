@@ -4,6 +4,7 @@ import { ActionLog } from '../../src/engine/action-log.ts';
 import { LineMasks, Masks } from '../../src/engine/masks.ts';
 import { lineSplitter } from '../../src/host/line-splitter.ts';
 import { realHost } from '../../src/host/real.ts';
+import { processorMs } from '../support/processor-time.ts';
 
 function masksOf(...secrets: readonly string[]): Masks {
   const masks = new Masks();
@@ -228,12 +229,13 @@ describe('a hundred megabytes', () => {
   it('are read in time that grows with their length alone', () => {
     const masks = new LineMasks(masksOf(SECRET, 'a'.repeat(40), `${'b'.repeat(60)}\n`.repeat(50)));
     const line = `${'ab'.repeat(20)}${'a'.repeat(39)} ${'b'.repeat(40)}`;
-    const start = performance.now();
     let count = 0;
-    for (let index = 0; index < 40_000; index++) count += masks.add(line, false).length;
-    count += masks.end().length;
+    const took = processorMs(() => {
+      for (let index = 0; index < 40_000; index++) count += masks.add(line, false).length;
+      count += masks.end().length;
+    });
     expect(count).toBe(40_000);
-    // 5 MB of the worst there is: 50 ns a character leave room for a busy machine.
-    expect(performance.now() - start).toBeLessThan(5_000);
+    // 5 MB of the worst there is, at 50 ns a character.
+    expect(took).toBeLessThan(10_000);
   });
 });

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { matchesPattern, parsePattern } from '../../src/engine/patterns.ts';
+import { processorMs } from '../support/processor-time.ts';
 
 const TABLE: readonly [pattern: string, matches: readonly string[], not: readonly string[]][] = [
   ['a.txt', ['a.txt', 'a.txt/below'], ['b.txt', 'x/a.txt', 'a.txt2']],
@@ -123,11 +124,8 @@ describe('the matcher', () => {
 
 describe('no pattern takes long', () => {
   const long = 'a'.repeat(255);
-  const within = (ms: number, work: () => void) => {
-    const startedMs = performance.now();
-    work();
-    expect(performance.now() - startedMs).toBeLessThan(ms);
-  };
+  /** What is not linear takes years. */
+  const soon = (work: () => void) => expect(processorMs(work)).toBeLessThan(10_000);
 
   it.each([
     ['stars', `${'*a'.repeat(100)}*b`, long],
@@ -140,12 +138,12 @@ describe('no pattern takes long', () => {
     ['empty alternatives', `x{${','.repeat(1000)}}`, long],
     ['a nest', `${'{a,'.repeat(1000)}b${'}'.repeat(1000)}`, long],
   ])('%s', (_, pattern, path) => {
-    within(2000, () => expect(matchesPattern(parsePattern(pattern), path)).toBe(false));
+    soon(() => expect(matchesPattern(parsePattern(pattern), path)).toBe(false));
   });
 
   it('with more alternatives than anybody means, or longer than any path: it is refused', () => {
     for (const text of ['{a,b}'.repeat(22), `{${','.repeat(2000)}}`, '{a,b,c}/'.repeat(100)])
-      within(2000, () => expect(parsePattern(text).problem).toBe('too-many-alternatives'));
+      soon(() => expect(parsePattern(text).problem).toBe('too-many-alternatives'));
     expect(parsePattern('{a,b}'.repeat(10)).alternatives).toHaveLength(1024);
     expect(parsePattern('x'.repeat(5000)).problem).toBe('too-long');
     expect(parsePattern('[z-a]x').problem).toBeNull();
