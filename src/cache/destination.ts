@@ -20,7 +20,8 @@ export function ownerName({ identity: { pid, startedAt, realm } }: Host): string
  */
 export function isLeft({ files, clock, identity, isAlive }: Host, name: string, path: string): boolean {
   const [pid = '', startedAt = '', realm] = name.split('-');
-  if (!/^\d+$/.test(pid)) return false;
+  // No number of a process is longer; another name is the user's.
+  if (!/^[1-9]\d{0,9}$/.test(pid)) return false;
   if (realm === realmName(identity.realm))
     return isAlive({ pid: Number(pid), startedAt, realm: identity.realm }) === false;
   const stamp = files.stamp(path);

@@ -31,7 +31,13 @@ async function left(rig: ReturnType<typeof cacheRig>, by: Host): Promise<string>
   const temporary = temporaryBeside(by, `${root}/out/deep/o`);
   mkdirSync(temporary);
   writeFileSync(`${temporary}/whole`, 'half');
-  for (const name of ['.bake-notes.tmp', '.bake-1-2.tmp', 'mine'])
+  const [, startedAt, realm] = ownerName(by).split('-');
+  for (const name of [
+    '.bake-notes.tmp',
+    '.bake-1-2.tmp',
+    `.bake-${'9'.repeat(20)}-${startedAt}-${realm}-x.tmp`,
+    'mine',
+  ])
     writeFileSync(`${root}/out/deep/${name}`, 'mine');
   return temporary;
 }
@@ -44,7 +50,7 @@ test('what a dead process left is removed, and nothing else', async () => {
   await here.clear(rig.path('checkout'));
   expect(existsSync(temporary)).toBe(false);
   expect(readdirSync(rig.path('checkout/out/deep')).sort()).toEqual([
-    ...['.bake-1-2.tmp', '.bake-notes.tmp', 'mine'],
+    ...['.bake-1-2.tmp', expect.stringContaining('9'.repeat(20)), '.bake-notes.tmp', 'mine'],
   ]);
   expect(readdirSync(rig.path('state/placing'))).toEqual([ownerName(rig.host)]);
   await here.close();

@@ -101,7 +101,7 @@ test('a second process waits, sees who builds and what it does, and goes on when
   expect(await child.nextLine()).toBe('released');
   const releasedAtMs = performance.now();
   const lock = await mine;
-  expect(performance.now() - releasedAtMs).toBeLessThan(10_000);
+  expect(performance.now() - releasedAtMs).toBeLessThan(1_000);
   await lock?.release();
   expect(readdirSync(rig.path('cache/v1/locks'))).toEqual([]);
 });
@@ -118,7 +118,7 @@ test('after kill -9 of the builder the one who waits takes over at once', async 
   const startedAtMs = performance.now();
   child.process.kill('SIGKILL');
   await mine;
-  expect(performance.now() - startedAtMs).toBeLessThan(10_000);
+  expect(performance.now() - startedAtMs).toBeLessThan(2_000);
 });
 
 test('of many that want the same lock at once, one has it at any time, and all get it', async () => {
@@ -285,7 +285,7 @@ describe('what lies where a lock belongs and is none', () => {
     const before = process.cpuUsage();
     const startedAtMs = performance.now();
     const lock = await lockOf(cache, { onWait: () => expect.unreachable() });
-    expect(performance.now() - startedAtMs).toBeLessThan(10_000);
+    expect(performance.now() - startedAtMs).toBeLessThan(4_000);
     const { user, system } = process.cpuUsage(before);
     expect((user + system) / 1e6).toBeLessThan(1);
     expect(JSON.parse(readFileSync(rig.path(LOCK), 'utf8')).owner).toEqual(rig.host.identity);
@@ -352,7 +352,7 @@ describe('two users with umask 077 and one cache', () => {
     await using other = startChild(program, [rig.path('cache'), FINGERPRINT], { uid: second, gid: second });
     expect(await other.nextLine()).toBe('holds');
     expect(await other.nextLine()).toBe('done');
-    expect(performance.now() - startedAtMs).toBeLessThan(20_000);
+    expect(performance.now() - startedAtMs).toBeLessThan(5_000);
   });
 });
 

@@ -34,6 +34,6 @@ test('a million short lines take no time to speak of', () => {
   const took = processorMs(() => {
     for (let count = 0; count < 1_000_000; count++) last.add('x');
   });
-  expect(took).toBeLessThan(5_000);
+  expect(took).toBeLessThan(2_000);
   expect(last.text().length).toBe(1024 * 1024);
 });

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ownPath } from '../support/own-place.ts';
 import { machinesBelow, Provisioning } from '../support/provisioning.ts';
 import { Rig } from '../support/rig.ts';
-import { without } from '../support/without.ts';
 
 const OPTIONS = 'playbooks: [one.yml, two.yml, three.yml]\ngeneralize: true\n';
 
@@ -99,43 +98,35 @@ test('a playbook that fails leaves the steps before it: mended, it starts there'
   expect(await web.log('web@three')).toContain('resumed from the checkpoint of this disk');
 });
 
-type Kill = readonly [phase: string, victim: string, when: RegExp, ...flags: readonly string[]];
-
-const MOMENTS: readonly Kill[] = [
-  ['boot', 'bake', /\$ qemu-system/, '--no-checkpoint'],
-  ['boot', 'QEMU', /\$ qemu-system/, '--no-checkpoint'],
-  ['step', 'QEMU', /TASK \[/],
-  ['step', 'bake', /TASK \[/],
-  ['save', 'bake', /saving the memory/],
-  ['save', 'QEMU', /saving the memory/],
-  ['shutdown', 'QEMU', /powering off/],
-  ['shutdown', 'bake', /powering off/],
-  ['resume', 'bake', /\$ qemu-system/],
-  // The last, for a QEMU that does not take a checkpoint costs that checkpoint.
-  ['resume', 'QEMU', /\$ qemu-system/],
-];
-/** In the short form one of the two at each moment. */
-const KILLS = without.allMachines ? MOMENTS.filter((_, at) => at % 2 === 1) : MOMENTS;
-
-test('whatever is killed whenever, no wrong layer is used, no machine is left, and the next run ends right', async () => {
-  for (const [phase, victim, pattern, ...flags] of KILLS) {
-    three(`${victim} at ${phase}`);
-    const { running, run } = web.start(flags);
-    await running.says(pattern);
-    const what = `${victim} killed at ${phase}`;
-    // It is told a moment before it is started.
-    await expect.poll(() => machinesBelow(rig.directory), { message: what }).toHaveLength(1);
-    if (victim === 'bake') running.kill('SIGKILL');
-    else for (const pid of machinesBelow(rig.directory)) process.kill(pid, 'SIGKILL');
-    const ended = await run;
-    if (victim === 'bake') expect(ended.signal, what).toBe('SIGKILL');
-    await expect.poll(() => machinesBelow(rig.directory), { timeout: 10_000, message: what }).toEqual([]);
-    expect(ended.stdout, what).not.toContain('this is a bug in bake');
-  }
-  const ran = await web.run();
-  expect(ran.code, ran.stdout).toBe(0);
-  expect((await web.inside()).read('/etc/three')).toBe('one\nQEMU at resume\n');
-});
+test.each(['bake', 'QEMU'])(
+  '%s killed whenever: no wrong layer is used, no machine is left, and the next run ends right',
+  async (victim) => {
+    for (const [phase, pattern, ...flags] of [
+      ['boot', /\$ qemu-system/, '--no-checkpoint'],
+      ['step', /TASK \[/],
+      ['save', /saving the memory/],
+      ['shutdown', /powering off/],
+      // The last, for a QEMU that does not take a checkpoint costs that checkpoint.
+      ['resume', /\$ qemu-system/],
+    ] as const) {
+      three(`${victim} at ${phase}`);
+      const { running, run } = web.start(flags);
+      await running.says(pattern);
+      const what = `${victim} killed at ${phase}`;
+      // It is told a moment before it is started.
+      await expect.poll(() => machinesBelow(rig.directory), { message: what }).toHaveLength(1);
+      if (victim === 'bake') running.kill('SIGKILL');
+      else for (const pid of machinesBelow(rig.directory)) process.kill(pid, 'SIGKILL');
+      const ended = await run;
+      if (victim === 'bake') expect(ended.signal, what).toBe('SIGKILL');
+      await expect.poll(() => machinesBelow(rig.directory), { timeout: 10_000, message: what }).toEqual([]);
+      expect(ended.stdout, what).not.toContain('this is a bug in bake');
+    }
+    const ran = await web.run();
+    expect(ran.code, ran.stdout).toBe(0);
+    expect((await web.inside()).read('/etc/three')).toBe(`one\n${victim} at resume\n`);
+  },
+);
 
 /** Makes the checkpoints of this QEMU those of another one, and back. */
 function retold(from: string, to: string): void {
