@@ -1,7 +1,7 @@
 /** What explains a failure of a machine is written by others, QEMU among them: secrets of the stage are taken out of it before anybody is shown it. */
 import type { Files } from '../host/host.ts';
 import type { Failure } from '../model/failure.ts';
-import type { Result } from '../model/result.ts';
+import { ok, type Result } from '../model/result.ts';
 import { LineMasks, type Masks } from './masks.ts';
 
 const READ_BYTES = 1 << 20;
@@ -33,7 +33,7 @@ async function writeMasked(
   const decoder = new TextDecoder();
   let rest = '';
   let isOther = false;
-  return files.withReader(from, async (source) => {
+  const read = await files.withReader<Result<boolean, Failure>>(from, async (source) => {
     const buffer = Buffer.alloc(READ_BYTES);
     for (let offset = 0; ; ) {
       const count = offset < source.sizeBytes ? await source.read(buffer, offset) : 0;
@@ -49,8 +49,9 @@ async function writeMasked(
       if (isLast) shown.push(...lines.end());
       isOther ||= shown.some((line) => line.includes('***'));
       const written = await files.appendFile(to, shown.map((line) => `${line}\n`).join(''), { mode: 0o600 });
-      if (!written.ok) throw new Error(JSON.stringify(written.failure));
-      if (isLast) return isOther;
+      if (!written.ok) return written;
+      if (isLast) return ok(isOther);
     }
   });
+  return read.ok ? read.value : read;
 }

@@ -47,6 +47,21 @@ test('what holds no secret keeps its bytes, and so does all of it when there are
   expect(await masked(`token=${SECRET}`, [])).toBe(`token=${SECRET}`);
 });
 
+test('where there is no room for the masked text, none is kept', async () => {
+  writeFileSync(join(directory, 'serial.log'), SECRET);
+  const full: typeof files = {
+    ...files,
+    appendFile: async (path) => ({
+      ok: false,
+      failure: { code: 'file-trouble', action: 'write', path, errno: 'ENOSPC' },
+    }),
+  };
+  const masks = new Masks();
+  masks.add(SECRET);
+  await maskEvidence(full, directory, masks);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
 test('files in directories are masked as well, readable by their user alone; pictures stay', async () => {
   mkdirSync(join(directory, 'below'));
   writeFileSync(join(directory, 'below/http.json'), `{"asked":"/${SECRET}"}\n`);
