@@ -4,6 +4,7 @@ import type { PrivateLayout } from '../incremental/private-place.ts';
 import type { ActionResult } from '../model/action.ts';
 import type { Content } from '../model/artifact.ts';
 import { type Digest, digestOfHex } from '../model/digest.ts';
+import type { HostFailure } from '../model/failure-host.ts';
 import { decodeResult } from './decode-result.ts';
 import { decodeEntry, type IndexEntry, LATEST_MS } from './index-entry.ts';
 import { type Layout, layoutOf } from './layout.ts';
@@ -39,18 +40,30 @@ export interface Contents {
   readonly sides: readonly ListedSides[];
   /** What this user alone keeps of the cache. */
   readonly own: PrivateLayout | null;
+  /** The first thing that is there and could not be read: what rests on it is not among the rest. */
+  readonly trouble: HostFailure | null;
 }
+
+/** Hears of what cannot be read. */
+type Tell = (failure: HostFailure | null) => void;
+
+/** Somebody removed it meanwhile, or it is none that bake wrote: nothing rests on that. */
+const NO_TROUBLE = ['ENOENT', 'EFBIG', 'EISDIR', 'ELOOP', 'ENOTREG', 'EILSEQ'];
 
 /** Reads the whole index and the names of all blobs; touches nothing. Empty for a directory that is no cache. */
 export async function readContents(host: Host, directory: string): Promise<Contents> {
   const layout = layoutOf(directory);
   const records = new Map<string, Digest>();
   const results: ListedResult[] = [];
-  for (const { key, digest, time } of await readIndex(host, layout)) {
+  let trouble: HostFailure | null = null;
+  const tell: Tell = (failure) => {
+    if (failure !== null && !NO_TROUBLE.includes(failure.errno)) trouble ??= failure;
+  };
+  for (const { key, digest, time } of await readIndex(host, layout, tell)) {
     if (!(key.startsWith('result:') || key.startsWith('latest:'))) continue;
     records.set(key, digest);
     if (!key.startsWith('result:')) continue;
-    const result = await readResult(host, layout.blob(digest));
+    const result = await readResult(host, layout.blob(digest), tell);
     if (result === null || resultKey(result.fingerprint) !== key) continue;
     const usedAtMs = host.files.stamp(layout.bucket(key))?.mtimeMs ?? time;
     results.push({
@@ -58,7 +71,7 @@ export async function readContents(host: Host, directory: string): Promise<Conte
       sizeBytes: sizeOf(result),
       storedAtMs: time,
       lastUsedAtMs: Math.min(Math.max(usedAtMs, time), LATEST_MS),
-      needs: await needsOf(host, layout, result),
+      needs: await needsOf(host, layout, result, tell),
     });
   }
   results.sort(
@@ -66,30 +79,42 @@ export async function readContents(host: Host, directory: string): Promise<Conte
   );
   const own = ownLayout(host, directory);
   const sides = own === null ? [] : listSides(host, own);
-  return { layout, own, results, blobs: listBlobs(host, layout), records, sides };
+  const blobs = listBlobs(host, layout, tell);
+  return { layout, own, results, blobs, records, sides, trouble };
 }
 
-async function readResult(host: Host, path: string): Promise<ActionResult | null> {
-  if (host.files.stamp(path)?.type !== 'file') return null;
+async function readResult(host: Host, path: string, tell: Tell): Promise<ActionResult | null> {
+  if (!mayBeFile(host, path)) return null;
   const bytes = await host.files.readBytes(path, { noFollow: true });
+  if (!bytes.ok) tell(bytes.failure);
   return bytes.ok ? decodeResult(bytes.value) : null;
 }
 
+/** Of what cannot be looked at, reading tells what is wrong. */
+function mayBeFile({ files }: Host, path: string): boolean {
+  return ['file', 'unknown'].includes(files.stamp(path)?.type ?? '');
+}
+
 /** Every entry that lies where its key is looked for. */
-async function readIndex(host: Host, layout: Layout): Promise<readonly IndexEntry[]> {
+async function readIndex(host: Host, layout: Layout, tell: Tell): Promise<readonly IndexEntry[]> {
   const entries: IndexEntry[] = [];
-  for (const { path, type } of host.files.walk(layout.index).entries) {
+  const walked = host.files.walk(layout.index);
+  tell(walked.trouble);
+  for (const { path, type } of walked.entries) {
     const bucket =
       type === 'file' ? await host.files.readText(`${layout.index}/${path}`, { noFollow: true }) : null;
+    if (bucket?.ok === false) tell(bucket.failure);
     const entry = bucket?.ok ? decodeEntry(bucket.value, null) : null;
     if (entry !== null && layout.bucket(entry.key) === `${layout.index}/${path}`) entries.push(entry);
   }
   return entries;
 }
 
-function listBlobs(host: Host, layout: Layout): readonly ListedBlob[] {
+function listBlobs(host: Host, layout: Layout, tell: Tell): readonly ListedBlob[] {
   const blobs: ListedBlob[] = [];
-  for (const { path, type } of host.files.walk(layout.content).entries) {
+  const walked = host.files.walk(layout.content);
+  tell(walked.trouble);
+  for (const { path, type } of walked.entries) {
     const hex = path.replaceAll('/', '');
     const stamp =
       type === 'file' && /^[0-9a-f]{64}$/.test(hex) ? host.files.stamp(`${layout.content}/${path}`) : null;
@@ -103,14 +128,19 @@ function sizeOf(result: ActionResult): number {
   return outputs + (result.log?.sizeBytes ?? 0);
 }
 
-async function needsOf(host: Host, layout: Layout, result: ActionResult): Promise<Set<Digest>> {
+async function needsOf(host: Host, layout: Layout, result: ActionResult, tell: Tell): Promise<Set<Digest>> {
   const needs = new Set<Digest>();
   if (result.log !== null) needs.add(result.log.digest);
-  for (const { content } of result.artifacts) await addNeeds(host, layout, content, needs);
+  for (const { content } of result.artifacts) await addNeeds(host, layout, content, { needs, tell });
   return needs;
 }
 
-async function addNeeds(host: Host, layout: Layout, content: Content, needs: Set<Digest>): Promise<void> {
+async function addNeeds(
+  host: Host,
+  layout: Layout,
+  content: Content,
+  { needs, tell }: { readonly needs: Set<Digest>; readonly tell: Tell },
+): Promise<void> {
   if (content.type === 'layers') {
     for (const { digest } of content.layers) needs.add(digest);
     return;
@@ -118,8 +148,9 @@ async function addNeeds(host: Host, layout: Layout, content: Content, needs: Set
   needs.add(content.digest);
   if (content.type !== 'tree') return;
   const path = layout.blob(content.digest);
-  if (host.files.stamp(path)?.type !== 'file') return;
+  if (!mayBeFile(host, path)) return;
   const manifest = await host.files.readText(path, { noFollow: true });
+  if (!manifest.ok) tell(manifest.failure);
   for (const entry of (manifest.ok ? decodeTree(manifest.value) : null) ?? [])
     if (entry.type === 'file') needs.add(entry.digest);
 }

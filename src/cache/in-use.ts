@@ -68,17 +68,20 @@ interface Running {
   readonly sinceMs: number | null;
 }
 
-/** What running processes rest on, of this host and of others. */
-export async function inUse(host: Host, layout: Layout): Promise<Running> {
+/** What running processes rest on, of this host and of others. Fails when it cannot be seen which there are. */
+export async function inUse(host: Host, layout: Layout): Promise<Result<Running, HostFailure>> {
   const fingerprints = new Set<string>();
   let sinceMs: number | null = null;
-  for (const name of host.files.list(layout.inUse).names) {
+  const { names, trouble } = host.files.list(layout.inUse);
+  // A name that is no text is none of ours.
+  if (trouble !== null && trouble.errno !== 'EILSEQ') return fail(trouble);
+  for (const name of names) {
     const found = await readRecord(host, `${layout.inUse}/${name}`);
     if (found === null || !found.isRunning) continue;
     for (const one of found.fingerprints) fingerprints.add(one);
     sinceMs = Math.min(sinceMs ?? found.bornMs, found.bornMs);
   }
-  return { fingerprints, sinceMs };
+  return ok({ fingerprints, sinceMs });
 }
 
 /**
@@ -98,7 +101,7 @@ export async function clearInUse(host: Host, layout: Layout): Promise<void> {
 async function readRecord(host: Host, path: string) {
   const { files, clock } = host;
   const stamp = files.stamp(path);
-  if (stamp?.type !== 'file') return null;
+  if (stamp?.type !== 'file' && stamp?.type !== 'unknown') return null;
   const text =
     stamp.sizeBytes > LONGEST_BYTES
       ? null
@@ -107,8 +110,8 @@ async function readRecord(host: Host, path: string) {
   const owner = parseIdentity(header);
   const alive = owner === null ? null : host.isAlive(owner);
   return {
-    // Of another host, or not to be read: it counts as running while somebody renews it.
-    isRunning: alive ?? Math.abs(clock.nowMs() - stamp.mtimeMs) < FOREIGN_STALE_MS,
+    // Of another host, or not to be read: it counts as running while somebody renews it, or when nothing can be said.
+    isRunning: alive ?? !(Math.abs(clock.nowMs() - stamp.mtimeMs) >= FOREIGN_STALE_MS),
     fingerprints: lines.filter(isFingerprint),
     // Nobody knows what one that cannot be read rests on: nothing is swept as long as it runs.
     bornMs: owner === null ? 0 : bornIn(header),

@@ -2,7 +2,7 @@
 import type { Host } from '../host/host.ts';
 import type { Digest } from '../model/digest.ts';
 import type { HostFailure } from '../model/failure-host.ts';
-import { ok, type Result } from '../model/result.ts';
+import { fail, ok, type Result } from '../model/result.ts';
 import { type Contents, type ListedResult, namedBlobs, readContents } from './contents.ts';
 import { inUse } from './in-use.ts';
 import { blobKey } from './index-store.ts';
@@ -23,7 +23,7 @@ interface Removal {
 
 /**
  * Removes the results that `pick` chooses. Results go first: whoever is interrupted leaves unnamed blobs, never a result
- * without them. Stops at the first thing that cannot be removed.
+ * without them. Stops at the first thing that cannot be removed, or cannot be read: nobody knows what that needs.
  */
 export async function removeResults(
   host: Host,
@@ -32,11 +32,14 @@ export async function removeResults(
 ): Promise<Result<Removal, HostFailure>> {
   const contents = await readContents(host, directory);
   const { layout } = contents;
+  if (contents.trouble !== null) return fail(contents.trouble);
   const isEmpty = [contents.results, contents.blobs, contents.sides].every((part) => part.length === 0);
   if (isEmpty) return ok({ removed: [], spared: [], blobs: 0, sides: 0, freedBytes: 0 });
   const startMs = await fileSystemTime(host, contents);
   if (!startMs.ok) return startMs;
-  const { fingerprints, sinceMs } = await inUse(host, layout);
+  const running = await inUse(host, layout);
+  if (!running.ok) return running;
+  const { fingerprints, sinceMs } = running.value;
   const picked = contents.results.filter(pick);
   const spared = picked.filter(({ result }) => fingerprints.has(result.fingerprint));
   const removed = picked.filter(({ result }) => !fingerprints.has(result.fingerprint));
@@ -65,6 +68,7 @@ async function sweep(
   beforeMs: number,
 ): Promise<Result<Pick<Removal, 'blobs' | 'sides' | 'freedBytes'>, HostFailure>> {
   const contents = await readContents(host, directory);
+  if (contents.trouble !== null) return fail(contents.trouble);
   const named = namedBlobs(contents);
   let blobs = 0;
   let freedBytes = 0;

@@ -193,7 +193,8 @@ async function remove(here: Here): Promise<Result<undefined, Failure>> {
   const unknown = all
     ? undefined
     : names.find((name) => !contents.results.some((each) => isNamed(each)(name)));
-  if (unknown !== undefined) return fail({ code: 'no-result', stage: unknown, wanted: 'result' });
+  if (unknown !== undefined)
+    return fail(contents.trouble ?? { code: 'no-result', stage: unknown, wanted: 'result' });
   const removal = await removeResults(host, directory, (listed) => all || names.some(isNamed(listed)));
   if (!removal.ok) return removal;
   const { removed, spared, blobs, sides, freedBytes } = removal.value;

@@ -1,8 +1,9 @@
 /** Listing and removing: what is named stays, what a running build needs stays, all else goes. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, truncateSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { readContents } from '../../src/cache/contents.ts';
 import { removeResults } from '../../src/cache/remove-results.ts';
+import type { Files, Host } from '../../src/host/host.ts';
 import type { Content } from '../../src/model/artifact.ts';
 import { type CacheRig, cacheRig, fingerprint, must, resultOf } from './cache-rig.ts';
 import { buildProgram, startChild } from './child-program.ts';
@@ -73,6 +74,47 @@ test('removing all leaves no content and no index', async () => {
     expect(
       rig.host.files.walk(rig.path(`cache/v1/${directory}`)).entries.filter(({ type }) => type === 'file'),
     ).toEqual([]);
+});
+
+/** A host on which one read by `operation` of what `path` matches fails, the first or the one after so many. */
+function failingOnce(rig: CacheRig, operation: keyof Files, path: RegExp, after = 0): Host {
+  let left = after;
+  const original = rig.host.files[operation] as (...args: unknown[]) => unknown;
+  const failing = (at: string, ...rest: unknown[]) => {
+    if (!path.test(at) || left-- !== 0) return original(at, ...rest);
+    const failure = { code: 'file-trouble', action: 'read', path: at, errno: 'EIO' };
+    if (operation === 'list') return { names: [], trouble: failure };
+    return operation === 'walk' ? { entries: [], trouble: failure } : { ok: false, failure };
+  };
+  return { ...rig.host, files: { ...rig.host.files, [operation]: failing } };
+}
+
+test.each<readonly [string, keyof Files, RegExp, number]>([
+  ['an entry of the index', 'readText', /index-v5/, 0],
+  ['an entry of the index, when it is looked through again', 'readText', /index-v5/, 7],
+  ['the index', 'walk', /index-v5/, 0],
+  ['the record of a result', 'readBytes', /content-v2/, 0],
+  ['the record of a result, when they are looked through again', 'readBytes', /content-v2/, 3],
+  ['the list of a directory', 'readText', /content-v2/, 0],
+  ['the list of who runs', 'list', /v1.work/, 0],
+])('where %s cannot be read once, nothing is removed that another result needs', async (_, ...fault) => {
+  await using rig = cacheRig();
+  await filled(rig);
+  const removed = await removeResults(failingOnce(rig, ...fault), rig.path('cache'), isOf('c'));
+  expect(removed).toMatchObject({ ok: false, failure: { code: 'file-trouble', errno: 'EIO' } });
+  const cache = await rig.open();
+  for (const name of ['a', 'b']) {
+    const left = await cache.actions.get(fingerprint(name));
+    expect(left && (await cache.isComplete(left))).toBe(true);
+  }
+});
+
+test('what bake never wrote in an index keeps nobody from removing', async () => {
+  await using rig = cacheRig();
+  await filled(rig);
+  const huge = rig.write(`cache/v1/index-v5/aa/bb/${'c'.repeat(60)}`, '');
+  truncateSync(huge, 300 * 1024 * 1024);
+  expect(must(await removeResults(rig.host, rig.path('cache'), isOf('a'))).blobs).toBe(2);
 });
 
 const RUNNING = `
