@@ -37,6 +37,9 @@ export interface VerifyOptions {
   readonly signal: AbortSignal;
 }
 
+/** Hears of what could not be read. */
+type Tell = (trouble: { readonly path: string; readonly errno: string } | null) => void;
+
 /** Two levels of directories, then the rest of 64 digits: cacache's layout. */
 const FANNED = /^[0-9a-f]{2}\/[0-9a-f]{2}\/[0-9a-f]{60}$/;
 
@@ -48,8 +51,8 @@ export async function verifyCache(
 ): Promise<Verification> {
   const layout = layoutOf(directory);
   const unreadable: { path: string; errno: string }[] = [];
-  const trouble = (failure: HostFailure | null) => {
-    if (failure !== null) unreadable.push({ path: failure.path, errno: failure.errno });
+  const trouble: Tell = (one) => {
+    if (one !== null) unreadable.push({ path: one.path, errno: one.errno });
   };
   const checked = await verifyBlobs(host, layout, options, trouble);
   const listed = await verifyIndex(host, layout, checked.wrong, trouble);
@@ -94,7 +97,7 @@ async function verifyBlobs(
   host: Host,
   layout: Layout,
   { sample, onProgress, signal }: VerifyOptions,
-  trouble: (failure: HostFailure | null) => void,
+  trouble: Tell,
 ): Promise<CheckedBlobs> {
   const walked = host.files.walk(layout.content);
   trouble(walked.trouble);
@@ -110,7 +113,7 @@ async function verifyBlobs(
     const before = host.files.stamp(path);
     const problem = before === null ? null : await blobProblem(host, path, digest, before, trouble);
     checked += 1;
-    checkedBytes += before?.sizeBytes ?? 0;
+    checkedBytes += before?.type === 'file' ? before.sizeBytes : 0;
     onProgress(checked, chosen.length, checkedBytes);
     if (problem === null) return;
     wrong.add(digest);
@@ -132,9 +135,10 @@ async function blobProblem(
   path: string,
   digest: Digest,
   { type }: Stamp,
-  trouble: (failure: HostFailure | null) => void,
+  trouble: Tell,
 ): Promise<string | null> {
-  if (type !== 'file') return `it is a ${type === 'other' ? 'pipe, a socket or a device' : type}`;
+  if (type !== 'file' && type !== 'unknown')
+    return `it is a ${type === 'other' ? 'pipe, a socket or a device' : type}`;
   const hashed = await hashing.digestFile(path);
   if (hashed.ok)
     return hashed.value.digest === digest ? null : `its bytes are sha256 ${hexOf(hashed.value.digest)}`;
@@ -161,7 +165,7 @@ async function verifyIndex(
   host: Host,
   layout: Layout,
   wrong: ReadonlySet<Digest>,
-  trouble: (failure: HostFailure | null) => void,
+  trouble: Tell,
 ): Promise<{ readonly results: number; readonly damage: readonly Damage[] }> {
   const walked = host.files.walk(layout.index);
   trouble(walked.trouble);
@@ -177,55 +181,63 @@ async function verifyIndex(
     }
     const entry = bucket === null ? null : decodeEntry(bucket.value, null);
     if (entry?.key.startsWith('result:')) results += 1;
-    const found = await entryDamage(host, layout, path, entry, wrong);
+    const found = await entryDamage({ host, layout, wrong, trouble }, path, entry);
     if (found !== null) damage.push(found);
   }
   return { results, damage };
 }
 
-async function entryDamage(
-  host: Host,
-  layout: Layout,
-  path: string,
-  entry: IndexEntry | null,
-  wrong: ReadonlySet<Digest>,
-): Promise<Damage | null> {
-  if (entry === null || layout.bucket(entry.key) !== path)
+/** What results are judged by. */
+interface Judging {
+  readonly host: Host;
+  readonly layout: Layout;
+  readonly wrong: ReadonlySet<Digest>;
+  readonly trouble: Tell;
+}
+
+async function entryDamage(judging: Judging, path: string, entry: IndexEntry | null): Promise<Damage | null> {
+  if (entry === null || judging.layout.bucket(entry.key) !== path)
     return { what: 'entry', path, problem: 'it is not an entry of an index', action: null };
   if (!/^(result|latest):/.test(entry.key)) return null;
-  const found = await recordProblem(host, layout, entry.digest, entry.key, wrong);
+  const found = await recordProblem(judging, entry.digest, entry.key);
   return found === null ? null : { what: 'result', path, ...found };
 }
 
 async function recordProblem(
-  host: Host,
-  layout: Layout,
+  judging: Judging,
   digest: Digest,
   key: string,
-  wrong: ReadonlySet<Digest>,
 ): Promise<Pick<Damage, 'problem' | 'action'> | null> {
+  const { host, layout, wrong, trouble } = judging;
   const path = layout.blob(digest);
-  const bytes = host.files.stamp(path)?.type === 'file' ? await host.files.readBytes(path) : null;
+  const type = host.files.stamp(path)?.type;
+  const bytes = type === 'file' || type === 'unknown' ? await host.files.readBytes(path) : null;
   if (bytes === null) return { problem: 'its record is missing', action: null };
-  if (!bytes.ok) return null;
+  if (!bytes.ok) {
+    if (host.files.stamp(path) !== null) trouble(bytes.failure);
+    return null;
+  }
   const result = wrong.has(digest) ? null : decodeResult(bytes.value);
   const isIts = result !== null && (key.startsWith('latest:') || key === `result:${result.fingerprint}`);
   if (!isIts) return { problem: 'its record is not that of a result', action: null };
-  const problem = await partsProblem(host, layout, result, wrong);
+  const problem = await partsProblem(judging, result);
   return problem === null ? null : { problem, action: result.origin.action };
 }
 
-/** What is wrong with the blobs that a result rests on. */
+/** What is wrong with the blobs that a result rests on. Of what cannot be looked at nothing is known. */
 async function partsProblem(
-  host: Host,
-  layout: Layout,
+  { host, layout, wrong, trouble }: Judging,
   { log, artifacts }: ActionResult,
-  wrong: ReadonlySet<Digest>,
 ): Promise<string | null> {
   const problemOf = (digest: Digest, sizeBytes: number | null): string | null => {
-    const stamp = host.files.stamp(layout.blob(digest));
+    const path = layout.blob(digest);
+    const stamp = host.files.stamp(path);
     if (stamp === null) return `content ${digest} is missing`;
     if (wrong.has(digest)) return `content ${digest} is damaged`;
+    if (stamp.type === 'unknown') {
+      trouble({ path, errno: stamp.errno ?? 'EIO' });
+      return null;
+    }
     return stamp.type === 'file' && (sizeBytes ?? stamp.sizeBytes) === stamp.sizeBytes
       ? null
       : `content ${digest} has another size`;
@@ -237,7 +249,12 @@ async function partsProblem(
     const own = problemOf(content.digest, null);
     if (own !== null) return own;
     const text = await host.files.readText(layout.blob(content.digest));
-    const entries = text.ok ? decodeTree(text.value) : null;
+    if (!text.ok) {
+      const now = problemOf(content.digest, null);
+      if (now === null) trouble(text.failure);
+      return now;
+    }
+    const entries = decodeTree(text.value);
     if (entries === null) return `content ${content.digest} is not a directory`;
     return firstOf(
       entries.map((entry) => (entry.type === 'file' ? problemOf(entry.digest, entry.sizeBytes) : null)),

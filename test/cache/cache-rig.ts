@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { Cache } from '../../src/cache/cache.ts';
 import { type OpenOptions, openCache } from '../../src/cache/local.ts';
 import { fingerprintOf } from '../../src/engine/manifest.ts';
-import type { Host } from '../../src/host/host.ts';
+import type { Files, Host } from '../../src/host/host.ts';
 import { realHost } from '../../src/host/real.ts';
 import type { ActionResult, Manifest } from '../../src/model/action.ts';
 import type { Artifact, Content } from '../../src/model/artifact.ts';
@@ -58,6 +58,20 @@ export function cacheRig(cacheDir = 'cache'): CacheRig {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** A host on which one look by `operation` at what `path` matches fails with EIO: the first, or the one after so many. */
+export function failingOnce(host: Host, operation: keyof Files, path: RegExp, after = 0): Host {
+  let left = after;
+  const original = host.files[operation] as (...args: unknown[]) => unknown;
+  const failing = (at: string, ...rest: unknown[]) => {
+    if (!path.test(at) || left-- !== 0) return original(at, ...rest);
+    const failure = { code: 'file-trouble', action: 'read', path: at, errno: 'EIO' };
+    if (operation === 'stamp') return { type: 'unknown', errno: 'EIO', sizeBytes: Number.NaN };
+    if (operation === 'list') return { names: [], trouble: failure };
+    return operation === 'walk' ? { entries: [], trouble: failure } : { ok: false, failure };
+  };
+  return { ...host, files: { ...host.files, [operation]: failing } };
 }
 
 /** The value of something that must have gone well. */

@@ -3,9 +3,9 @@ import { readdirSync, truncateSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { readContents } from '../../src/cache/contents.ts';
 import { removeResults } from '../../src/cache/remove-results.ts';
-import type { Files, Host } from '../../src/host/host.ts';
+import type { Files } from '../../src/host/host.ts';
 import type { Content } from '../../src/model/artifact.ts';
-import { type CacheRig, cacheRig, fingerprint, must, resultOf } from './cache-rig.ts';
+import { type CacheRig, cacheRig, failingOnce, fingerprint, must, resultOf } from './cache-rig.ts';
 import { buildProgram, startChild } from './child-program.ts';
 
 /** Stores three results, `a` and `b` sharing a blob; the process that did so is over afterwards. */
@@ -76,19 +76,6 @@ test('removing all leaves no content and no index', async () => {
     ).toEqual([]);
 });
 
-/** A host on which one read by `operation` of what `path` matches fails, the first or the one after so many. */
-function failingOnce(rig: CacheRig, operation: keyof Files, path: RegExp, after = 0): Host {
-  let left = after;
-  const original = rig.host.files[operation] as (...args: unknown[]) => unknown;
-  const failing = (at: string, ...rest: unknown[]) => {
-    if (!path.test(at) || left-- !== 0) return original(at, ...rest);
-    const failure = { code: 'file-trouble', action: 'read', path: at, errno: 'EIO' };
-    if (operation === 'list') return { names: [], trouble: failure };
-    return operation === 'walk' ? { entries: [], trouble: failure } : { ok: false, failure };
-  };
-  return { ...rig.host, files: { ...rig.host.files, [operation]: failing } };
-}
-
 test.each<readonly [string, keyof Files, RegExp, number]>([
   ['an entry of the index', 'readText', /index-v5/, 0],
   ['an entry of the index, when it is looked through again', 'readText', /index-v5/, 7],
@@ -100,7 +87,7 @@ test.each<readonly [string, keyof Files, RegExp, number]>([
 ])('where %s cannot be read once, nothing is removed that another result needs', async (_, ...fault) => {
   await using rig = cacheRig();
   await filled(rig);
-  const removed = await removeResults(failingOnce(rig, ...fault), rig.path('cache'), isOf('c'));
+  const removed = await removeResults(failingOnce(rig.host, ...fault), rig.path('cache'), isOf('c'));
   expect(removed).toMatchObject({ ok: false, failure: { code: 'file-trouble', errno: 'EIO' } });
   const cache = await rig.open();
   for (const name of ['a', 'b']) {
