@@ -22,10 +22,10 @@ export async function ageOnceADay(store: Store): Promise<void> {
   await removeStandIns(host, store.temporaryDirectory);
 }
 
-/** A moved file keeps its mtime: when it came to where it is shows in its ctime. */
+/** A moved file keeps its mtime: when it came to where it is shows in its ctime. Of what cannot be looked at it is no number. */
 function ageOf({ files, clock }: Host, path: string): number {
   const stamp = files.stamp(path);
-  if (stamp === null || stamp.type === 'unknown') return Number.POSITIVE_INFINITY;
+  if (stamp === null) return Number.POSITIVE_INFINITY;
   return clock.nowMs() - Math.max(stamp.ctimeMs, stamp.mtimeMs);
 }
 
@@ -45,10 +45,12 @@ async function ageCheckouts(host: Host, directory: string): Promise<void> {
   const { files } = host;
   for (const name of files.list(directory).names) {
     const path = `${directory}/${name}`;
-    const below = files.list(path).names;
-    const isOld = [path, ...below.map((one) => `${path}/${one}`)].every(
+    const below = files.list(path);
+    const machines = files.list(`${path}/machines`);
+    const isOld = [path, ...below.names.map((one) => `${path}/${one}`)].every(
       (one) => ageOf(host, one) > 180 * DAY_MS,
     );
-    if (isOld && files.list(`${path}/machines`).names.length === 0) await files.remove(path);
+    const isSeen = below.trouble === null && machines.trouble === null;
+    if (isOld && isSeen && machines.names.length === 0) await files.remove(path);
   }
 }

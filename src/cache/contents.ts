@@ -1,4 +1,5 @@
 /** What a cache holds, for `bake cache`: every result with its sizes, and which blobs nobody names. What is damaged or of another shape is left out. */
+import { isRefused } from '../host/errno.ts';
 import type { Host, Stamp } from '../host/host.ts';
 import type { PrivateLayout } from '../incremental/private-place.ts';
 import type { ActionResult } from '../model/action.ts';
@@ -47,9 +48,6 @@ export interface Contents {
 /** Hears of what cannot be read. */
 type Tell = (failure: HostFailure | null) => void;
 
-/** Somebody removed it meanwhile, or it is none that bake wrote: nothing rests on that. */
-const NO_TROUBLE = ['ENOENT', 'EFBIG', 'EISDIR', 'ELOOP', 'ENOTREG', 'EILSEQ'];
-
 /** Reads the whole index and the names of all blobs; touches nothing. Empty for a directory that is no cache. */
 export async function readContents(host: Host, directory: string): Promise<Contents> {
   const layout = layoutOf(directory);
@@ -57,7 +55,7 @@ export async function readContents(host: Host, directory: string): Promise<Conte
   const results: ListedResult[] = [];
   let trouble: HostFailure | null = null;
   const tell: Tell = (failure) => {
-    if (failure !== null && !NO_TROUBLE.includes(failure.errno)) trouble ??= failure;
+    if (failure !== null && isRefused(failure)) trouble ??= failure;
   };
   for (const { key, digest, time } of await readIndex(host, layout, tell)) {
     if (!(key.startsWith('result:') || key.startsWith('latest:'))) continue;

@@ -2,6 +2,7 @@
  * What running processes rest on: one shared file for each, which says whose it is and names results, so that removal spares
  * them. Others write there too: what a file says is believed only so far as to spare something.
  */
+import { isRefused } from '../host/errno.ts';
 import type { Host, OpenFile } from '../host/host.ts';
 import { type Fingerprint, isFingerprint } from '../model/digest.ts';
 import type { HostFailure } from '../model/failure-host.ts';
@@ -73,8 +74,7 @@ export async function inUse(host: Host, layout: Layout): Promise<Result<Running,
   const fingerprints = new Set<string>();
   let sinceMs: number | null = null;
   const { names, trouble } = host.files.list(layout.inUse);
-  // A name that is no text is none of ours.
-  if (trouble !== null && trouble.errno !== 'EILSEQ') return fail(trouble);
+  if (trouble !== null && isRefused(trouble)) return fail(trouble);
   for (const name of names) {
     const found = await readRecord(host, `${layout.inUse}/${name}`);
     if (found === null || !found.isRunning) continue;

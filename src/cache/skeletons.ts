@@ -31,13 +31,15 @@ export async function makeSkeleton(
 
 /**
  * Removes all that is no part of a skeleton but for empty directories: their paths are given back. All of it, and gives
- * null, when its own directories are not as they were made.
+ * null, when its own directories are not as they were made, or it cannot be seen what is in it.
  */
 export async function strip(
   files: Files,
   { path, mode, empty }: Skeleton,
 ): Promise<readonly string[] | null> {
+  const { names, trouble } = files.list(path);
   const isUntouched =
+    trouble === null &&
     files.stamp(path)?.mode === mode &&
     [...empty].every(([name, made]) => isEmptyStill(files, `${path}/${name}`, made));
   if (!isUntouched) {
@@ -45,7 +47,7 @@ export async function strip(
     return null;
   }
   const emptied: string[] = [];
-  for (const name of files.list(path).names) {
+  for (const name of names) {
     if (empty.has(name)) continue;
     const below = `${path}/${name}`;
     const isEmpty = files.stamp(below)?.type === 'directory' && isEmptyDirectory(files, below);

@@ -12,7 +12,10 @@ const TEXTS = /\.(?:log|json|txt)$/;
 /** Masks every text of a directory; what cannot be masked is removed. Pictures stay as they are. */
 export async function maskEvidence(files: Files, directory: string, masks: Masks): Promise<void> {
   if (masks.secrets.size === 0) return;
-  for (const { path, type } of files.walk(directory).entries) {
+  const { entries, trouble } = files.walk(directory);
+  // What is not seen cannot be masked.
+  if (trouble !== null) return void (await files.remove(directory));
+  for (const { path, type } of entries) {
     if (type !== 'file' || !TEXTS.test(path)) continue;
     const place = `${directory}/${path}`;
     const masked = `${place}.masked`;

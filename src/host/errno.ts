@@ -10,6 +10,14 @@ export function errnoOf(error: unknown): string | null {
   return error.code.startsWith('ERR_') ? null : error.code;
 }
 
+/** Nothing is there, or nothing that bake wrote: it is no file, a link, too large, or its name is no text. */
+const NOTHING_OF_OURS = ['ENOENT', 'ENOTDIR', 'EFBIG', 'EISDIR', 'ELOOP', 'ENOTREG', 'EILSEQ'];
+
+/** Whether something may be there that the system does not give out: then nothing is known of it. */
+export function isRefused({ errno }: HostFailure): boolean {
+  return !NOTHING_OF_OURS.includes(errno);
+}
+
 /** The failure for a system error; anything else is thrown on, because it is a bug. */
 export function troubleOf(action: string, path: string, error: unknown): HostFailure {
   const errno = errnoOf(error);

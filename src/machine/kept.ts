@@ -1,6 +1,7 @@
 /** Machines that outlive bake, so that one can look into what failed: kept, found again, ended. */
 import { tmpdir } from 'node:os';
 import { basename, dirname, isAbsolute, join } from 'node:path';
+import { isRefused } from '../host/errno.ts';
 import type { Host, ProcessIdentity } from '../host/host.ts';
 import type { Failure } from '../model/failure.ts';
 import { ok, type Result } from '../model/result.ts';
@@ -154,7 +155,8 @@ export async function keptMachines(host: Host, directory: string): Promise<reado
   const running: KeptMachine[] = [];
   for (const id of host.files.list(directory).names) {
     const kept = await readRecord(host, id, join(directory, id, RECORD));
-    // Of another host or container it cannot be seen from here whether it runs: then it is left alone.
+    // Of another host or container it cannot be seen from here whether it runs, nor where its record is refused: then it is left alone.
+    if (kept === 'refused') continue;
     const alive = kept === null ? false : host.isAlive(kept.process);
     if (kept !== null && alive) running.push(kept);
     else if (alive === false) await forget(host, directory, { id, vnc: kept?.vnc ?? null });
@@ -165,9 +167,9 @@ export async function keptMachines(host: Host, directory: string): Promise<reado
 /** Far more than a record has. */
 const LONGEST_RECORD_BYTES = 64 * 1024;
 
-async function readRecord(host: Host, id: string, path: string): Promise<KeptMachine | null> {
+async function readRecord(host: Host, id: string, path: string): Promise<KeptMachine | 'refused' | null> {
   const text = await host.files.readText(path, { noFollow: true, limitBytes: LONGEST_RECORD_BYTES });
-  if (!text.ok) return null;
+  if (!text.ok) return isRefused(text.failure) ? 'refused' : null;
   try {
     return keptIn(id, JSON.parse(text.value));
   } catch {

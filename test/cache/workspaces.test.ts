@@ -14,7 +14,8 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Cache } from '../../src/cache/cache.ts';
-import { cacheRig, must } from './cache-rig.ts';
+import { openCache } from '../../src/cache/local.ts';
+import { cacheRig, failingOnce, must } from './cache-rig.ts';
 
 const NAMES = ['home', 'tmp'];
 
@@ -54,6 +55,29 @@ test('directories that nobody touched serve again, under another name', async ()
   expect(existsSync(first.path)).toBe(false);
   expect(statSync(join(second.path, 'home')).ino).toBe(ino);
   expect(readdirSync(second.path, { recursive: true }).sort()).toEqual(NAMES);
+  await cache.close();
+});
+
+test('a workspace whose names cannot be listed once serves nobody again', async () => {
+  await using rig = cacheRig();
+  const host = failingOnce(rig.host, 'list', /\/1$/);
+  const cache = must(await openCache(host, rig.path('cache'), { temporaryDirectory: rig.directory }));
+  const first = await make(cache);
+  writeFileSync(join(first.path, 'left'), 'by another stage');
+  await first.dispose();
+  expect(existsSync(first.path)).toBe(false);
+  const second = await make(cache);
+  expect(readdirSync(second.path, { recursive: true }).sort()).toEqual(NAMES);
+  await cache.close();
+});
+
+test('what cannot be looked at once is not taken for old when the cache is cleared up', async () => {
+  await using rig = cacheRig();
+  const lock = rig.write(`cache/v1/locks/${'a'.repeat(64)}`, 'of a builder');
+  const host = failingOnce(rig.host, 'stamp', /\/a{64}$/);
+  const cache = must(await openCache(host, rig.path('cache'), { temporaryDirectory: rig.directory }));
+  await make(cache);
+  expect(existsSync(lock)).toBe(true);
   await cache.close();
 });
 

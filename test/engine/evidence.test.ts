@@ -62,6 +62,17 @@ test('where there is no room for the masked text, none is kept', async () => {
   expect(readdirSync(directory)).toEqual([]);
 });
 
+test('where it cannot be seen what was kept, none is kept', async () => {
+  const place = join(directory, 'kept');
+  mkdirSync(join(place, 'below'), { recursive: true });
+  writeFileSync(join(place, 'below/serial.log'), SECRET);
+  const failure = { code: 'file-trouble', action: 'list', path: place, errno: 'EIO' } as const;
+  const masks = new Masks();
+  masks.add(SECRET);
+  await maskEvidence({ ...files, walk: () => ({ entries: [], trouble: failure }) }, place, masks);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
 test('files in directories are masked as well, readable by their user alone; pictures stay', async () => {
   mkdirSync(join(directory, 'below'));
   writeFileSync(join(directory, 'below/http.json'), `{"asked":"/${SECRET}"}\n`);

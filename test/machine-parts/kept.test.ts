@@ -59,6 +59,16 @@ test('a record of another host is left alone', async () => {
   expect(existsSync(join(directory, 'far', 'machine.json'))).toBe(true);
 });
 
+test('a record that cannot be read for a moment is left, and its machine is found again', async () => {
+  const kept = record('busy', host.identity);
+  const readText: typeof host.files.readText = async (path) => ({
+    ok: false,
+    failure: { code: 'file-trouble', action: 'read', path, errno: 'EMFILE' },
+  });
+  expect(await keptMachines({ ...host, files: { ...host.files, readText } }, directory)).toEqual([]);
+  expect(await keptMachines(host, directory)).toEqual([kept]);
+});
+
 test('what is no record is removed', async () => {
   mkdirSync(join(directory, 'half'));
   writeFileSync(join(directory, 'half', 'machine.json'), '{');
