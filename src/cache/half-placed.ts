@@ -1,4 +1,5 @@
 /** Where a run makes things beside their places in a checkout, noted in its user's private state: a later run clears up what one that was killed left there. */
+import { isRefused } from '../host/errno.ts';
 import type { Host } from '../host/host.ts';
 import { clearLeftTemporaries, isLeft, ownerName } from './destination.ts';
 
@@ -31,6 +32,7 @@ export function halfPlacedIn(host: Host, placeOf: (root: string) => string): Hal
         const list = `${listsOf(root)}/${name}`;
         if (!isLeft(host, name, list)) continue;
         const text = await files.readText(list, { noFollow: true, limitBytes: MOST_BYTES });
+        if (!text.ok && isRefused(text.failure)) continue;
         for (const directory of text.ok ? directoriesIn(text.value) : [])
           await clearLeftTemporaries(host, directory);
         await files.remove(list);

@@ -138,9 +138,9 @@ export function soundnessOf(store: Store, memo: Memo): Soundness {
 
     async readSmall(digest) {
       const { path, stamp } = store.locate(digest);
-      if (stamp === null) return null;
-      const bytes = stamp.type === 'file' ? await host.files.readBytes(path, { noFollow: true }) : null;
       // What cannot be read may be read by others.
+      if (stamp === null || stamp.type === 'unknown') return null;
+      const bytes = stamp.type === 'file' ? await host.files.readBytes(path, { noFollow: true }) : null;
       if (bytes !== null && !bytes.ok) return null;
       if (bytes !== null && host.hashing.digestBytes(bytes.value) === digest) return bytes.value;
       await putAside(store, digest);
@@ -149,7 +149,7 @@ export function soundnessOf(store: Store, memo: Memo): Soundness {
 
     async isSound(digest, sizeBytes) {
       const { path, stamp } = store.locate(digest);
-      if (stamp === null) return false;
+      if (stamp === null || stamp.type === 'unknown') return false;
       if (stamp.sizeBytes !== sizeBytes) {
         await putAside(store, digest);
         return soundness.isSound(digest, sizeBytes);

@@ -13,8 +13,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { expect, test } from 'vitest';
+import { openCache } from '../../src/cache/local.ts';
 import { without } from '../support/without.ts';
-import { cacheRig, fingerprint, must, resultOf } from './cache-rig.ts';
+import { cacheRig, failingOnce, fingerprint, must, resultOf } from './cache-rig.ts';
 import { buildProgram, startChild } from './child-program.ts';
 
 const BIG = 3 * 1024 * 1024;
@@ -54,6 +55,29 @@ test.each([
   expect(await later.actions.get(fingerprint('b'))).not.toBeNull();
   expect(rig.warnings).toMatchObject([{ code: 'cache-corrupt', digest: content.digest, dropped: ['disk'] }]);
   expect(readdirSync(rig.path('cache/v1/quarantine'))).toHaveLength(1);
+});
+
+test.each([
+  ['small', 100],
+  ['large', BIG],
+])('a %s blob that cannot be looked at once is missing then, and no damage', async (_, size) => {
+  await using rig = cacheRig();
+  const first = await rig.open();
+  const content = must(await first.blobs.adopt(rig.write('disk', Buffer.alloc(size, 5))));
+  must(await first.actions.put(resultOf(fingerprint('a'), [content])));
+  await first.close();
+  const blob = new RegExp(`${first.blobs.pathOf(content.digest)}$`);
+  const cache = must(
+    await openCache(failingOnce(rig.host, 'stamp', blob), rig.path('cache'), {
+      onWarning: (warning) => rig.warnings.push(warning),
+      temporaryDirectory: rig.directory,
+    }),
+  );
+  expect((await cache.restore(content, rig.path('out'), 'private')).ok).toBe(false);
+  expect(rig.warnings).toEqual([]);
+  must(await cache.restore(content, rig.path('out'), 'private'));
+  expect(await cache.actions.get(fingerprint('a'))).not.toBeNull();
+  await cache.close();
 });
 
 test('a blob that was cut short is damaged too', async () => {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { ownerName, temporaryBeside } from '../../src/cache/destination.ts';
 import { halfPlacedIn } from '../../src/cache/half-placed.ts';
 import type { Host } from '../../src/host/host.ts';
-import { cacheRig } from './cache-rig.ts';
+import { cacheRig, failingOnce } from './cache-rig.ts';
 
 const HOUR_MS = 60 * 60_000;
 
@@ -71,6 +71,16 @@ test('one that cannot be seen keeps it for an hour', async () => {
   await clear(rig.host);
   expect(existsSync(temporary)).toBe(true);
   await clear(later(rig.host, 2 * HOUR_MS));
+  expect(existsSync(temporary)).toBe(false);
+});
+
+test('a list that cannot be read for a moment stays for the next run', async () => {
+  await using rig = cacheRig();
+  const temporary = await left(rig, dead(rig.host));
+  const here = halfPlacedIn(failingOnce(rig.host, 'readText', /placing/), () => rig.path('state'));
+  await here.clear(rig.path('checkout'));
+  expect(existsSync(temporary)).toBe(true);
+  await here.clear(rig.path('checkout'));
   expect(existsSync(temporary)).toBe(false);
 });
 
