@@ -212,7 +212,7 @@ async function isInUse(host: Host, directory: string): Promise<boolean> {
   const owner = text.ok ? parseIdentity(text.value) : null;
   const alive = owner === null ? null : host.isAlive(owner);
   if (alive !== null) return alive;
-  // No record yet, or of another host: it counts as alive while somebody renews it.
+  // No record yet, or of another host: it counts as alive while somebody renews it, or when nothing can be said.
   const stamp = host.files.stamp(record) ?? host.files.stamp(directory);
-  return stamp !== null && host.clock.nowMs() - stamp.mtimeMs < FOREIGN_STALE_MS;
+  return stamp !== null && !(host.clock.nowMs() - stamp.mtimeMs >= FOREIGN_STALE_MS);
 }

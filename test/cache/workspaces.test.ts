@@ -81,6 +81,16 @@ test('what cannot be looked at once is not taken for old when the cache is clear
   await cache.close();
 });
 
+test('a workspace of which nothing can be said for a moment is left alone', async () => {
+  await using rig = cacheRig();
+  const { path } = await make(await rig.open());
+  const host = failingOnce(failingOnce(rig.host, 'readText', /owner\.json$/), 'stamp', /owner\.json$/);
+  const cache = must(await openCache(host, rig.path('cache'), { temporaryDirectory: rig.directory }));
+  await make(cache);
+  expect(existsSync(path)).toBe(true);
+  await cache.close();
+});
+
 test('an empty directory that a command leaves is gone before the workspace serves again, and when the cache closes', async () => {
   await using rig = cacheRig();
   const cache = await rig.open();
