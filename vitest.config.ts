@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
@@ -5,7 +6,15 @@ import { defineConfig } from 'vitest/config';
 const WORKERS = Math.max(2, availableParallelism() - 1);
 
 // `unit` and `story` need nothing but Node; `machine` boots real QEMU and runs real Ansible.
+/** What esbuild's loader `text` does in the program. */
+const pythonText = {
+  name: 'python-text',
+  load: (id: string) =>
+    id.endsWith('.py') ? `export default ${JSON.stringify(readFileSync(id, 'utf8'))};` : null,
+};
+
 export default defineConfig({
+  plugins: [pythonText],
   test: {
     globalSetup: ['test/support/build-once.ts'],
     testTimeout: 60_000,

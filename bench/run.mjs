@@ -20,6 +20,7 @@ await build({
   bundle: true,
   platform: 'node',
   format: 'esm',
+  loader: { '.py': 'text' },
   logLevel: 'warning',
 });
 const { main } = await import(pathToFileURL(join(directory, 'bench.js')).href);

@@ -20,6 +20,7 @@ const common = {
   minifyWhitespace: true,
   sourcemap: 'linked',
   legalComments: 'linked',
+  loader: { '.py': 'text' },
   plugins: [
     {
       // Half of what zod loads are its messages in fifty languages; failures get their words from us.

@@ -31,6 +31,7 @@ async function loadSources() {
       bundle: true,
       platform: 'node',
       format: 'esm',
+      loader: { '.py': 'text' },
       logLevel: 'warning',
       banner: {
         js: "import{createRequire as __bakeRequire}from'node:module';const require=__bakeRequire(import.meta.url);",

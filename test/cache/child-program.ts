@@ -20,6 +20,7 @@ export async function buildProgram(directory: string, name: string, source: stri
     format: 'esm',
     target: 'node20.17',
     external: ['cacache'],
+    loader: { '.py': 'text' },
     // Packages in the older module format load Node's own parts by `require`.
     banner: {
       js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",

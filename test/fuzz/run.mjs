@@ -34,6 +34,7 @@ await build({
   platform: 'node',
   format: 'esm',
   target: 'node20',
+  loader: { '.py': 'text' },
   logLevel: 'error',
   sourcemap: 'inline',
   plugins: [instrumenting(join(ROOT, 'src'), told)],
