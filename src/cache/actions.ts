@@ -7,7 +7,15 @@ import { decodeResult } from './decode-result.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { entryIn, findEntry, putEntry, removeEntry } from './index-store.ts';
 import { putSmall } from './put-small.ts';
-import { encodeResult, latestKey, resultKey } from './results.ts';
+import {
+  encodeResult,
+  latestKey,
+  MOST_TRACES,
+  resultKey,
+  tracedIn,
+  tracedKey,
+  tracedKeyOf,
+} from './results.ts';
 import type { Soundness } from './soundness.ts';
 import type { Store } from './store.ts';
 import type { Workspaces } from './workspaces.ts';
@@ -43,6 +51,7 @@ export function localActions(
       const blob = await putSmall(store, bytes, true);
       if (!blob.ok) return fail(blob.failure);
       const { origin, fingerprint } = result;
+      const traced = tracedKeyOf(result.manifest);
       const entry = {
         ...blob.value,
         time: store.host.clock.nowMs(),
@@ -53,9 +62,30 @@ export function localActions(
       const stored = await store.write(async (layout) => {
         const named = await putEntry(store, layout, { ...entry, key: resultKey(fingerprint) });
         if (!named.ok) return named;
-        return putEntry(store, layout, { ...entry, key: latestKey(origin.pipeline, origin.action) });
+        const latest = await putEntry(store, layout, {
+          ...entry,
+          key: latestKey(origin.pipeline, origin.action),
+        });
+        if (!latest.ok || traced === null) return latest;
+        const key = tracedKey(traced);
+        const before = await entryIn(store, layout, key);
+        const others = before === null ? [] : tracedIn(before).filter((one) => one !== fingerprint);
+        const fingerprints = [fingerprint, ...others].slice(0, MOST_TRACES);
+        return putEntry(store, layout, { ...entry, key, metadata: { fingerprints } });
       });
       return stored.ok ? ok(undefined) : fail(stored.failure);
+    },
+
+    async traced(key) {
+      const entry = await findEntry(store, tracedKey(key));
+      const results: ActionResult[] = [];
+      for (const fingerprint of entry === null ? [] : tracedIn(entry)) {
+        // Whoever may write to the cache may have listed it: its shape is not sure.
+        const result = await read(await findEntry(store, resultKey(fingerprint)));
+        const isIts = result?.fingerprint === fingerprint && tracedKeyOf(result.manifest) === key;
+        if (isIts) results.push(result);
+      }
+      return results;
     },
 
     async remove(fingerprint) {

@@ -14,6 +14,8 @@ export interface ActionCache {
   /** Call only when every blob it names is stored. */
   put(result: ActionResult): Promise<Result<void, Failure>>;
   remove(fingerprint: Fingerprint): Promise<void>;
+  /** The results of work that was watched while it ran, by its manifest without what it read; newest first, each of another trace. */
+  traced(key: Fingerprint): Promise<readonly ActionResult[]>;
   /** The newest result stored for a pipeline's action, whatever checkout or machine it came from: what `explain` compares with. */
   latest(pipeline: string, action: string): Promise<ActionResult | null>;
 }

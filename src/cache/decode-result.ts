@@ -3,6 +3,7 @@ import { sha256Hex } from '../host/sha256.ts';
 import type { ActionResult, Manifest, ManifestInput } from '../model/action.ts';
 import type { Artifact, Content, LayeredContent } from '../model/artifact.ts';
 import { type Fingerprint, fingerprintOfHex, isDigest } from '../model/digest.ts';
+import { MOST_NAMES, type Observation, type SeenKind } from '../model/observation.ts';
 import { hasGoodExtras, isInside } from './tree.ts';
 
 const RESULT_FORMAT: ActionResult['format'] = 1;
@@ -101,6 +102,7 @@ function isManifest(value: unknown): value is Manifest {
     isMap(value['env'], MOST_MEMBERS, (text) => isText(text, LONGEST_TEXT)) &&
     isMap(value['secrets'], MOST_MEMBERS, (version) => version === null || isText(version, LONGEST_TEXT)) &&
     isMap(value['inputs'], MOST_INPUTS, isInput) &&
+    (value['reads'] === undefined || areReads(value['reads'])) &&
     isMap(value['outputs'], MOST_ARTIFACTS, (path) => isText(path, LONGEST_PATH)) &&
     isMap(value['tools'], MOST_MEMBERS, (version) => isText(version, LONGEST_TEXT)) &&
     (value['platform'] === null || isText(value['platform'], LONGEST_NAME))
@@ -115,6 +117,32 @@ function isInput(value: unknown): value is ManifestInput {
     isFlag(value['executable']) &&
     isFlag(value['tree']) &&
     hasGoodExtras(value)
+  );
+}
+
+const OBSERVATION_FIELDS = ['is', 'link', 'digest', 'entries'];
+const SEEN_KINDS: readonly SeenKind[] = ['absent', 'file', 'executable', 'directory', 'other', 'unreadable'];
+
+function isListing(value: unknown): boolean {
+  return (
+    Array.isArray(value) && value.length <= MOST_NAMES && value.every((name) => isText(name, LONGEST_NAME))
+  );
+}
+
+/** By paths that lead nowhere else than they say. */
+function areReads(value: unknown): boolean {
+  if (!isMap(value, MOST_INPUTS, isObservation)) return false;
+  return Object.keys(value).every((path) => path === '.' || isInside(path.replace(/^\//, '')));
+}
+
+function isObservation(value: unknown): value is Observation {
+  if (!isRecord(value) || !hasOnly(value, OBSERVATION_FIELDS)) return false;
+  const { is, link, digest, entries } = value;
+  return (
+    (is === undefined || SEEN_KINDS.some((kind) => kind === is)) &&
+    (link === undefined || link === null || isText(link, LONGEST_PATH)) &&
+    (digest === undefined || isDigestText(digest)) &&
+    (entries === undefined || isDigestText(entries) || isListing(entries))
   );
 }
 

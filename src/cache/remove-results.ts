@@ -7,7 +7,7 @@ import { type Contents, type ListedResult, namedBlobs, readContents } from './co
 import { inUse } from './in-use.ts';
 import { blobKey } from './index-store.ts';
 import { ownLayout } from './own-place.ts';
-import { latestKey, resultKey } from './results.ts';
+import { latestKey, resultKey, tracedKey, tracedKeyOf } from './results.ts';
 import { type ListedSides, listSides } from './sides.ts';
 import { temporaryPrefix } from './store.ts';
 
@@ -47,14 +47,19 @@ export async function removeResults(
     const noted = await host.files.replaceFile(layout.removals, `${host.clock.nowMs()}\n`, { flush: false });
     if (!noted.ok) return noted;
   }
+  const gone = new Set(removed.map(({ result }) => result.fingerprint));
+  const left = contents.results.filter(({ result }) => !gone.has(result.fingerprint));
+  const traced = new Set(left.map(({ result }) => tracedKeyOf(result.manifest)));
   for (const { result } of removed) {
     const { fingerprint, origin } = result;
     const keys = [resultKey(fingerprint)];
+    const work = tracedKeyOf(result.manifest);
+    if (work !== null && !traced.has(work)) keys.push(tracedKey(work));
     const latest = latestKey(origin.pipeline, origin.action);
     if (contents.records.get(latest) === contents.records.get(resultKey(fingerprint))) keys.push(latest);
     for (const key of keys) {
-      const gone = await host.files.remove(layout.bucket(key));
-      if (!gone.ok) return gone;
+      const unnamed = await host.files.remove(layout.bucket(key));
+      if (!unnamed.ok) return unnamed;
     }
   }
   // What was stored after the oldest running build began, or since we looked, may be needed though nobody names it yet.

@@ -1,7 +1,8 @@
 /** ActionResults as they lie in a store: a small blob each, named by two index keys. */
-import type { ActionResult } from '../model/action.ts';
+import { sha256Hex } from '../host/sha256.ts';
+import type { ActionResult, Manifest } from '../model/action.ts';
 import type { Content } from '../model/artifact.ts';
-import type { Digest, Fingerprint } from '../model/digest.ts';
+import { type Digest, type Fingerprint, fingerprintOfHex, isFingerprint } from '../model/digest.ts';
 import type { JsonValue } from '../model/json.ts';
 import { canonicalJson } from '../model/json.ts';
 import { decodeResult } from './decode-result.ts';
@@ -9,6 +10,9 @@ import { decodeEntry, type IndexEntry } from './index-entry.ts';
 import type { Store } from './store.ts';
 
 const RESULT = 'result:';
+const TRACED = 'traced:';
+/** So many branches of a project are remembered: each has read other files, or other content of them. */
+export const MOST_TRACES = 16;
 
 export function resultKey(fingerprint: Fingerprint): string {
   return `${RESULT}${fingerprint}`;
@@ -17,6 +21,27 @@ export function resultKey(fingerprint: Fingerprint): string {
 /** The newest result of a pipeline's action. */
 export function latestKey(pipeline: string, action: string): string {
   return `latest:${pipeline}/${action}`;
+}
+
+/** The results that the same work had, by what it read: see `tracedKeyOf`. */
+export function tracedKey(key: Fingerprint): string {
+  return `${TRACED}${key}`;
+}
+
+/** The fingerprint of the work itself, without what it read; null where that was not watched. */
+export function tracedKeyOf({ reads, ...work }: Manifest): Fingerprint | null {
+  if (reads === undefined) return null;
+  return fingerprintOfHex(sha256Hex(Buffer.from(canonicalJson(work as unknown as JsonValue), 'utf8')));
+}
+
+/** The fingerprints that an entry under a traced key lists, newest first. */
+export function tracedIn({ metadata }: Pick<IndexEntry, 'metadata'>): readonly Fingerprint[] {
+  const listed = metadata?.['fingerprints'];
+  const texts: readonly JsonValue[] = Array.isArray(listed) ? listed : [];
+  return texts
+    .filter((one) => typeof one === 'string')
+    .filter(isFingerprint)
+    .slice(0, MOST_TRACES);
 }
 
 export function encodeResult(result: ActionResult): string {

@@ -5,6 +5,7 @@ import { lastResult } from '../engine/last-result.ts';
 import type { PlannedStatus } from '../engine/predict.ts';
 import type { ActionResult, Manifest } from '../model/action.ts';
 import type { JsonObject, JsonValue } from '../model/json.ts';
+import type { Observation } from '../model/observation.ts';
 import type { Style } from '../report/ansi.ts';
 import { jsonText } from '../report/printable.ts';
 import { byStage, lastOf, type StageActions, stageStatus, tellingStatus } from '../report/stages.ts';
@@ -85,7 +86,14 @@ function explainText({ previous, ...status }: Explained, pipeline: string, style
   const lines = [`${style.bold(status.action.name)}: ${status.status}`];
   for (const reason of status.reasons) lines.push(`  ${reason}`);
   if (status.manifest === null) return `${lines.join('\n')}\n`;
-  lines.push('', `fingerprint ${status.fingerprint ?? ''}`, ...manifestLines(status.manifest));
+  const { fingerprint, manifest } = status;
+  const open =
+    previous === null ? 'so far, all that it may read counts' : 'what it reads may be other files by now';
+  lines.push(
+    '',
+    fingerprint === null ? `no fingerprint before it has run: ${open}` : `fingerprint ${fingerprint}`,
+  );
+  lines.push(...manifestLines(manifest));
   if (previous === null) lines.push('', 'no earlier result, neither of this checkout nor in the cache');
   else if (previous.fingerprint === status.fingerprint) {
     lines.push('', `the cache has its result, built ${previous.createdAt}`);
@@ -103,22 +111,37 @@ function explainText({ previous, ...status }: Explained, pipeline: string, style
 function manifestLines(manifest: Manifest): readonly string[] {
   const lines = [`  kind ${manifest.kind}, version ${manifest.kindVersion}`];
   if (manifest.platform !== null) lines.push(`  platform ${manifest.platform}`);
-  for (const section of ['options', 'env', 'secrets', 'inputs', 'outputs', 'tools'] as const) {
-    const entries = Object.entries(manifest[section] as JsonObject);
+  for (const section of ['options', 'env', 'secrets', 'inputs', 'reads', 'outputs', 'tools'] as const) {
+    const entries = Object.entries((manifest[section] ?? {}) as JsonObject);
     if (entries.length === 0) continue;
     lines.push(`  ${section}`);
-    for (const [name, value] of entries) lines.push(`    ${name}: ${words(value)}`);
+    const told = section === 'reads' ? entries.filter(([, seen]) => !isAbsence(seen)) : entries;
+    for (const [name, value] of told) lines.push(`    ${name}: ${words(value)}`);
+    const absent = entries.length - told.length;
+    if (absent > 0)
+      lines.push(`    and ${absent} paths at which there was nothing (\`--json\` has them all)`);
   }
   return lines;
+}
+
+/** Half of what a playbook looks for is not there. */
+function isAbsence(seen: JsonValue): boolean {
+  const { is, link } = seen as Observation;
+  return is === 'absent' && typeof link !== 'string';
 }
 
 function words(value: JsonValue | undefined): string {
   if (value === undefined) return '(none)';
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return JSON.stringify(value);
-  const { digest, artifact, link, file, executable } = value as { readonly [key: string]: JsonValue };
+  const { digest, artifact, link, file, executable, is, entries } = value as {
+    readonly [key: string]: JsonValue;
+  };
   if (typeof link === 'string') return `link to ${link}`;
+  if (entries !== undefined) return `names ${Array.isArray(entries) ? entries.join(', ') : String(entries)}`;
+  if (typeof is === 'string' && digest === undefined) return is;
   if (typeof file === 'string') return file;
   const content = digest ?? artifact;
-  if (typeof content === 'string') return executable === true ? `${content} (executable)` : content;
+  if (typeof content === 'string')
+    return executable === true || is === 'executable' ? `${content} (executable)` : content;
   return JSON.stringify(value);
 }

@@ -128,7 +128,8 @@ export async function buildActions(
     exposed.flatMap((one) => one.exposed ?? []),
   );
   const before = { ...state.actions };
-  for (const { action } of exposed) delete before[action.name];
+  for (const { action, unkept = false, exposed: digests = [] } of settled)
+    if (unkept || digests.length > 0) delete before[action.name];
   const isKnown = isAsBefore(session);
   const newly = settled.filter((one) => !isKnown(one));
   return {
@@ -167,9 +168,9 @@ function finishedAction(settled: Settled): FinishedAction {
 }
 
 function newState(session: Session, settler: Settler, settled: Settled): readonly [string, ActionState][] {
-  const { action, pinned, result, placed, exposed = [] } = settled;
+  const { action, pinned, result, placed, exposed = [], unkept = false } = settled;
   // What is not cached has no result to be fresh by; but what it put into the checkout is bake's all the same.
-  if (!isGood(settled) || pinned === null || result === null || exposed.length > 0) return [];
+  if (!isGood(settled) || pinned === null || result === null || unkept || exposed.length > 0) return [];
   const upstream = action.needs.map((need) => madeBy(session, settler.outcomeOf(need) as Settled));
   const { fingerprint } = pinned;
   const { artifacts, durationMs } = result;

@@ -3,7 +3,7 @@ import type { Manifest } from '../model/action.ts';
 import type { JsonObject, JsonValue } from '../model/json.ts';
 import { byCodeUnit, canonicalJson } from '../model/json.ts';
 
-const SECTIONS = ['inputs', 'options', 'env', 'secrets', 'tools', 'outputs'] as const;
+const SECTIONS = ['inputs', 'reads', 'options', 'env', 'secrets', 'tools', 'outputs'] as const;
 
 export interface Change {
   readonly section: (typeof SECTIONS)[number] | 'kind' | 'kindVersion' | 'platform';
@@ -17,10 +17,12 @@ export interface Change {
 /** Every difference, inputs first, each section sorted by name. */
 export function compareManifests(before: Manifest, after: Manifest): readonly Change[] {
   const changes: Change[] = [];
-  for (const section of SECTIONS) {
+  // What was read is held against the same questions; of a result without any nothing can be said.
+  const sections = before.reads === undefined ? SECTIONS.filter((one) => one !== 'reads') : SECTIONS;
+  for (const section of sections) {
     const deep = section === 'options';
-    const was = flatten(before[section] as JsonObject, deep);
-    const is = flatten(after[section] as JsonObject, deep);
+    const was = flatten((before[section] ?? {}) as JsonObject, deep);
+    const is = flatten((after[section] ?? {}) as JsonObject, deep);
     for (const name of [...new Set([...was.keys(), ...is.keys()])].sort(byCodeUnit)) {
       const change = { section, name, before: was.get(name), after: is.get(name) };
       if (!same(change.before, change.after)) changes.push(change);
@@ -33,9 +35,10 @@ export function compareManifests(before: Manifest, after: Manifest): readonly Ch
   return changes;
 }
 
-/** `inputs.ansible/app.yml`, `options.product.version`, `kindVersion`. */
-export function fieldOf(change: Change): string {
-  return change.name === '' ? change.section : `${change.section}.${change.name}`;
+/** `inputs.ansible/app.yml`, `options.product.version`, `kindVersion`. What was read is an input, declared or not. */
+export function fieldOf({ section, name }: Change): string {
+  if (name === '') return section;
+  return `${section === 'reads' ? 'inputs' : section}.${name}`;
 }
 
 function same(a: JsonValue | undefined, b: JsonValue | undefined): boolean {

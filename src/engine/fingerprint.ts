@@ -32,6 +32,8 @@ export interface TakenInputs {
 export interface Pinned {
   readonly manifest: Manifest;
   readonly fingerprint: Fingerprint;
+  /** The fingerprint without what was read, of an action that is watched: under it its results are looked up. */
+  readonly key?: Fingerprint;
 }
 
 /** Takes the digests of the files an action declares: in one go, for there may be a hundred thousand. */

@@ -69,6 +69,8 @@ export function followLinks(
     readonly isExcluded: (path: string) => boolean;
     /** Whether the action runs where its links are. */
     readonly inPlace: boolean;
+    /** Directories that are there too, whatever is in them. */
+    readonly directories?: ReadonlySet<string>;
   },
 ): Linked {
   const links = new Links(by);
@@ -99,7 +101,8 @@ class Links {
     const mapping: Mapping = {
       at: '',
       place: this.#by.files.realPath(looks.root) ?? looks.root,
-      isStaged: (path) => declared.has(path) || directories.has(path),
+      isStaged: (path) =>
+        declared.has(path) || directories.has(path) || this.#by.directories?.has(path) === true,
       within: [],
     };
     for (const [path, stamp] of declared) {

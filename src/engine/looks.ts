@@ -1,5 +1,5 @@
 /** Remembers every look at the checkout, with the answer, so that the next run can tell by stamps alone whether any would differ. */
-import type { Files, Stamp } from '../host/host.ts';
+import type { Files, Names, Stamp } from '../host/host.ts';
 import type { HostFailure } from '../model/failure-host.ts';
 import { type LinkEnd, linkEnd } from './link-end.ts';
 
@@ -75,16 +75,26 @@ export class Looks {
       this.#note(this.absolute(directory));
       return known;
     }
-    this.stamp(directory);
-    const prefix = directory === '' ? '' : `${directory}/`;
-    const isNextToApart = this.#known.besideApart.has(directory);
-    const { names: all, trouble } = this.#known.files.list(this.absolute(directory));
+    const { names, trouble } = this.listNow(directory);
     if (trouble !== null) this.#known.troubles.set(directory, trouble);
-    const names = all.filter(
-      (name) => name !== NEVER && !(isNextToApart && this.#known.apart.has(prefix + name)),
-    );
     this.#known.lists.set(directory, names);
     return names;
+  }
+
+  /** The same as they are at this moment. */
+  listNow(directory: string): Names {
+    this.stamp(directory);
+    const { names, trouble } = this.#known.files.list(this.absolute(directory));
+    const within = directory === '.' ? '' : directory;
+    const prefix = within === '' ? '' : `${within}/`;
+    const isNextToApart = this.#known.besideApart.has(within);
+    const shown = names.filter((name) => name !== NEVER && !(isNextToApart && this.isApart(prefix + name)));
+    return { names: shown, trouble };
+  }
+
+  /** Whether a path is one that wildcards do not enter; those below it are not asked for. */
+  isApart(path: string): boolean {
+    return this.#known.apart.has(path);
   }
 
   /** Why `list` may not have given all names of a directory; null when it has. */

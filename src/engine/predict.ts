@@ -7,13 +7,14 @@ import type { PlanStatus } from '../model/outcome.ts';
 import type { ArtifactRef, PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
-import { pin, takeInputs } from './fingerprint.ts';
+import { type Pinned, pin, takeInputs } from './fingerprint.ts';
 import { lastResult, resultFor } from './last-result.ts';
 import { referencesOf } from './options.ts';
 import { examineArtifacts } from './placement.ts';
 import type { Prepared } from './prepare.ts';
 import { reasonsOfChange } from './reasons.ts';
 import type { Session } from './session.ts';
+import { pinPredicted } from './traced-run.ts';
 
 /** What is expected of one action. */
 export interface PlannedStatus {
@@ -87,9 +88,9 @@ async function predictOne(
   }
   const taken = await takeInputs(prepared, session);
   if (!taken.ok) return fail(taken.failure);
-  const pinned = pin(prepared, options, taken.value, (ref) => artifactOf(made, ref), session.host);
-  const known = { ...base, ...pinned };
-  const result = await resultFor(session, action, pinned.fingerprint);
+  const work = pin(prepared, options, taken.value, (ref) => artifactOf(made, ref), session.host);
+  const { manifest, fingerprint, result } = await lookUp(session, prepared, work);
+  const known = { ...base, manifest, fingerprint };
   const lastDurationMs = base.lastDurationMs ?? result?.durationMs ?? null;
   if (!action.cacheable) {
     return ok({ ...known, status: 'run', lastDurationMs, reasons: ['`cache: false`: it runs every time'] });
@@ -97,7 +98,7 @@ async function predictOne(
   if (isForced(action)) return ok({ ...known, status: 'run', lastDurationMs, reasons: ['forced'] });
   if (result === null || lost.has(action.name)) {
     const last = await lastResult(session, action);
-    const changes = last === null ? [] : reasonsOfChange(action, last.manifest, pinned.manifest);
+    const changes = last === null ? [] : reasonsOfChange(action, last.manifest, manifest);
     const otherwise =
       session.cache.mode === 'off'
         ? 'the cache is not used'
@@ -113,6 +114,19 @@ async function predictOne(
     });
   }
   return ok({ ...known, ...(await hitOrFresh(session, action, result)), result, lastDurationMs });
+}
+
+/** The stored result of a pinned action. What a watched one is going to read is known when it has run: so long it has no fingerprint. */
+async function lookUp(
+  session: Session,
+  prepared: Prepared,
+  work: Pinned,
+): Promise<Pick<PlannedStatus, 'fingerprint' | 'result'> & { readonly manifest: Manifest }> {
+  const { action } = prepared;
+  const isTraced = action.traced === true;
+  const { manifest, fingerprint } = isTraced ? await pinPredicted(session, prepared, work) : work;
+  const result = await resultFor(session, action, fingerprint);
+  return { manifest, fingerprint: isTraced && result === null ? null : fingerprint, result };
 }
 
 async function hitOrFresh(

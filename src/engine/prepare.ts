@@ -5,7 +5,7 @@ import type { Failure } from '../model/failure.ts';
 import type { OptionValues, PlannedAction } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 import { fail, ok } from '../model/result.ts';
-import type { LockFile, PinnedCheckout, StageKind } from '../stages/kind.ts';
+import type { LockFile, PinnedCheckout, StageKind, ViewRequest } from '../stages/kind.ts';
 import type { YamlReader } from './finder.ts';
 import { inputFinder } from './finder.ts';
 import { excludedBy, type FoundListener, findInputs, findPath, nearestTo, sortedByPath } from './inputs.ts';
@@ -32,6 +32,10 @@ export interface Prepared {
   /** Absolute paths of links, and of what is absent, on the way there. */
   readonly passed: ReadonlyMap<string, Stamp | null>;
   readonly tools: { readonly [name: string]: string };
+  /** What it may see besides, where it is watched when it runs. */
+  readonly view: ViewRequest | null;
+  /** Notes what is looked at for this action alone. */
+  readonly looks: Looks;
   /** Absolute paths of all that was looked at for this action alone; of more than `MOST_LOOKS` only so many and one. */
   readonly looked: ReadonlySet<string>;
 }
@@ -66,7 +70,7 @@ export async function prepareActions(
     const options = action.pins ? await pinned(action, { ...by, looks }) : ok(action.options);
     if (!options.ok) failures.push(options.failure);
     const known = options.ok && options.value !== null ? options.value : action.options;
-    const files = await filesOf(action, known, { ...by, looks }, tell);
+    const files = await foundFor(action, known, { ...by, looks }, tell);
     const foundAtMs = by.host.clock.nowMs();
     if (!files.ok) failures.push(...files.failure);
     const tools = await toolsOf(action, by.tools, missingTools);
@@ -75,19 +79,26 @@ export async function prepareActions(
         action,
         options: options.value,
         ...files.value,
-        filesNow: readsInPlace(action, files.value.followed)
-          ? async () => {
-              const now = await filesOf(action, known, { ...by, looks: by.looks.anew() }, () => undefined);
-              return now.ok ? now.value.files : null;
-            }
-          : null,
+        filesNow: readsInPlace(action, files.value.followed) ? findAgain(action, known, by) : null,
         foundAtMs,
         tools,
+        looks,
         looked: looks.noted(),
       });
   }
   for (const [tool, needing] of missingTools) failures.push(toolMissing(tool, needing));
   return failures.length > 0 ? fail(distinct(failures)) : ok(prepared);
+}
+
+function findAgain(
+  action: PlannedAction,
+  options: OptionValues,
+  by: Preparation,
+): NonNullable<Prepared['filesNow']> {
+  return async () => {
+    const now = await filesOf(action, options, { ...by, looks: by.looks.anew() }, () => undefined);
+    return now.ok ? now.value.files : null;
+  };
 }
 
 /** Whether it may see files that appear while it runs: in the checkout, or behind an absolute link. */
@@ -216,6 +227,28 @@ async function impliedPaths(
   const finder = inputFinder(by.host.files, by.looks, by.parseYaml);
   const discovered = await kind.inputs(options, finder);
   return discovered.ok ? ok([...new Set([...named, ...discovered.value])]) : discovered;
+}
+
+/** Its files, and what it may see besides. */
+async function foundFor(
+  action: PlannedAction,
+  options: OptionValues,
+  by: Preparation,
+  tell: FoundListener,
+): Promise<Result<Pick<Prepared, 'files' | 'followed' | 'passed' | 'view'>, readonly Failure[]>> {
+  const files = await filesOf(action, options, by, tell);
+  if (!files.ok) return files;
+  const view = await viewRequestOf(action, options, by);
+  return view.ok ? ok({ ...files.value, view: view.value }) : fail([view.failure]);
+}
+
+async function viewRequestOf(
+  action: PlannedAction,
+  options: OptionValues,
+  by: Preparation,
+): Promise<Result<ViewRequest | null, Failure>> {
+  const view = action.traced === true ? (await by.kindOf(action.kind)).view : undefined;
+  return view === undefined ? ok(null) : view(options, inputFinder(by.host.files, by.looks, by.parseYaml));
 }
 
 async function toolsOf(

@@ -2,6 +2,7 @@
 import type { Manifest } from '../model/action.ts';
 import { isDigest, shortName } from '../model/digest.ts';
 import type { JsonValue } from '../model/json.ts';
+import type { Observation } from '../model/observation.ts';
 import type { OptionValue, PlannedAction } from '../model/plan.ts';
 import type { Change } from './changes.ts';
 import { compareManifests } from './changes.ts';
@@ -9,6 +10,8 @@ import { IN_OUTPUTS, stagedPath } from './manifest.ts';
 import { referencesOf } from './options.ts';
 
 const LONGEST_VALUE = 60;
+/** Names of a directory that are told one by one. */
+const MOST_TOLD = 8;
 
 /** One sentence for each difference between the last manifest of an action and its present one. */
 export function reasonsOfChange(action: PlannedAction, before: Manifest, after: Manifest): readonly string[] {
@@ -28,6 +31,8 @@ function sentence(change: Change, action: PlannedAction, origins: ReadonlyMap<st
   switch (change.section) {
     case 'inputs':
       return inputSentence(change, origins.get(name));
+    case 'reads':
+      return readSentence(change);
     case 'options':
       return optionSentence(change, action);
     case 'env':
@@ -63,6 +68,51 @@ function inputSentence({ name, before, after }: Change, origin: string | undefin
   if (after === undefined) return `${what} is gone`;
   const [was, is] = [inputWords(before), inputWords(after)];
   return was === is ? `${what}: the executable bit changed` : `${what} changed (${was} → ${is})`;
+}
+
+/** What was read, or looked for, is not as it was. */
+function readSentence({ name, before, after }: Change): string {
+  const [was, is] = [before ?? {}, after ?? {}] as [Observation, Observation];
+  const isThere = (seen: Observation) => seen.is !== 'absent' || typeof seen.link === 'string';
+  const what = name === '.' ? "the pipeline's directory" : name;
+  if (!isThere(was) && isThere(is)) return `${what} appeared`;
+  if (isThere(was) && !isThere(is)) return `input ${what} is gone`;
+  if (was.digest !== undefined && is.digest !== undefined && was.digest !== is.digest)
+    return `input ${what} changed (${shortName(was.digest).slice(0, 8)} → ${shortName(is.digest).slice(0, 8)})`;
+  if (was.link !== is.link) return `input ${what} changed (${linkWords(was)} → ${linkWords(is)})`;
+  if (was.entries !== undefined && is.entries !== undefined)
+    return listingSentence(name, was.entries, is.entries);
+  const isExecutable = [was.is, is.is].includes('executable') && [was.is, is.is].includes('file');
+  if (isExecutable) return `input ${what}: the executable bit changed`;
+  return `input ${what} changed (${was.is ?? 'file'} → ${is.is ?? 'file'})`;
+}
+
+type Listing = NonNullable<Observation['entries']>;
+
+/** Which names of a directory are others than they were. */
+function listingSentence(directory: string, was: Listing, is: Listing): string {
+  const where = directory === '.' ? '' : `${directory}/`;
+  const more = (names: Listing, others: Listing) =>
+    typeof names === 'string' || typeof others === 'string'
+      ? []
+      : names.filter((name) => !others.includes(name)).map((name) => where + name.replace(/\/\??$/, ''));
+  const [appeared, gone] = [more(is, was), more(was, is)];
+  const changed = appeared.filter((name) => gone.includes(name));
+  const sentences = [
+    ...changed.map((name) => `${name} is something else`),
+    ...appeared.filter((name) => !changed.includes(name)).map((name) => `${name} appeared`),
+    ...gone.filter((name) => !changed.includes(name)).map((name) => `${name} is gone`),
+  ];
+  return sentences.length === 0 ? `names in ${directory} appeared or are gone` : shortList(sentences);
+}
+
+function shortList(sentences: readonly string[]): string {
+  const shown = sentences.slice(0, MOST_TOLD).join(', ');
+  return sentences.length > MOST_TOLD ? `${shown} and ${sentences.length - MOST_TOLD} more` : shown;
+}
+
+function linkWords({ link, is = 'file' }: Observation): string {
+  return typeof link === 'string' ? `link to ${link}` : is;
 }
 
 function inputWords(input: JsonValue): string {

@@ -7,7 +7,7 @@ import type { ArtifactRef, OptionValues, PlannedAction } from '../model/plan.ts'
 import type { Result } from '../model/result.ts';
 import { ok } from '../model/result.ts';
 import type { Pinned, TakenInputs } from './fingerprint.ts';
-import { pin, takeInputs } from './fingerprint.ts';
+import { takeInputs } from './fingerprint.ts';
 import { obstaclesBefore } from './in-the-way.ts';
 import { changesSince, reasonsToRun, resultFor } from './last-result.ts';
 import { referencesOf } from './options.ts';
@@ -18,6 +18,7 @@ import type { Settled, SettlerOptions } from './settled.ts';
 import { isGood, notBegun } from './settled.ts';
 import type { HandedOn, Produced } from './stage-run.ts';
 import { forgetAttempts, runStage } from './stage-run.ts';
+import { pinAction, pinnedWith } from './traced.ts';
 
 /** So often what an action reads may turn out to be damaged before that is its failure. */
 const MOST_ROUNDS = 3;
@@ -88,7 +89,7 @@ export class Settler {
     if (!taken.ok) return this.#failed({ action, startedAtMs, pinned: null }, taken.failure, [], false);
     let reason = note;
     for (let rounds = 1; ; rounds++) {
-      const pinned = this.#pin(prepared, options, taken.value);
+      const pinned = await this.#pin({ prepared, options, taken: taken.value });
       const underway = { prepared, options, startedAtMs, taken: taken.value, pinned, note: reason };
       if (action.cacheable && !this.#options.isForced(action)) {
         const hit = await this.#fromCache(underway);
@@ -97,21 +98,21 @@ export class Settler {
       }
       const obstacle = await this.#materialise(prepared, options);
       if (obstacle !== null) return obstacle;
-      if (!this.#isStill(underway)) continue;
+      if (!(await this.#isStill(underway))) continue;
       const settled = await this.#asOnlyBuilder({ ...underway, note: reason });
       if (settled.failure?.code !== 'blob-missing' || rounds > MOST_ROUNDS) return settled;
       this.#suspect(prepared, options);
     }
   }
 
-  #pin(prepared: Prepared, options: OptionValues, taken: TakenInputs): Pinned {
-    return pin(prepared, options, taken, (ref) => this.#artifact(ref), this.#session.host);
+  #pin({ prepared, options, taken }: Pick<Underway, 'prepared' | 'options' | 'taken'>): Promise<Pinned> {
+    return pinAction(this.#session, prepared, options, taken, (ref) => this.#artifact(ref));
   }
 
   /** Whether its fingerprint is the same, now that what it reads has been made sure of. */
-  #isStill({ prepared, options, taken, pinned }: Underway): boolean {
-    if (prepared.action.needs.length === 0) return true;
-    return this.#pin(prepared, options, taken).fingerprint === pinned.fingerprint;
+  async #isStill(underway: Underway): Promise<boolean> {
+    if (underway.prepared.action.needs.length === 0) return true;
+    return (await this.#pin(underway)).fingerprint === underway.pinned.fingerprint;
   }
 
   #artifact(ref: ArtifactRef): Artifact {
@@ -214,13 +215,16 @@ export class Settler {
       emit({ type: 'action-waiting', name: action.name, for: { type: 'other-builder', ...builder } });
     };
     const by = { directory: plan.root, inPlace: action.workspace === 'in-place', onWait, signal };
-    const locked = await cache.lock(underway.pinned.fingerprint, by);
+    const locked = await cache.lock(underway.pinned.key ?? underway.pinned.fingerprint, by);
     if (!locked.ok) return this.#failed({ ...underway, action }, locked.failure, [], false);
     const lock = locked.value;
     if (lock === null) return notBegun(action, 'cancelled', 'the run was stopped', host.clock.nowMs());
     try {
       if (!this.#options.isForced(action) || other !== null) {
-        const hit = await this.#fromCache(underway);
+        // Another builder may have left a trace that is true here too.
+        const isNews = other !== null && action.traced === true;
+        const pinned = isNews ? await this.#pin(underway) : underway.pinned;
+        const hit = await this.#fromCache({ ...underway, pinned });
         if (hit !== null && hit !== 'lost') {
           return other === null
             ? hit
@@ -287,7 +291,8 @@ export class Settler {
       if (produced.failure.code === 'upstream-damaged') await this.#dropUpstream(underway);
       return this.#failed({ ...underway, action }, produced.failure, reasons, true);
     }
-    const isStored = await this.#publish(underway, produced.value);
+    const final = pinnedWith(this.#session, pinned, produced.value.reads);
+    const isStored = await this.#publish({ ...underway, pinned: final }, produced.value);
     await this.#handOn(action, produced.value.handedOn, isStored);
     await forgetAttempts(this.#session, action.name, pinned);
     let placement = NOT_PLACED;
@@ -302,19 +307,20 @@ export class Settler {
       if (!put.ok) return this.#failed({ ...underway, action }, put.failure, reasons, true);
       placement = together(there, put.value);
     }
-    return this.#good({ ...underway, placement }, 'built', produced.value, reasons, true);
+    return this.#good({ ...underway, pinned: final, placement }, 'built', produced.value, reasons, true);
   }
 
   /** The result last, after all its blobs. Trouble with the cache costs the next run time, and this one a warning. */
   async #publish({ prepared: { action }, pinned }: Underway, produced: Produced): Promise<boolean> {
+    const { key: _key, ...kept } = pinned;
     if (action.name === this.#session.unstored) return false;
-    const { handedOn: _, exposed, ...stored } = produced;
-    if (!action.cacheable || exposed.length > 0) return true;
+    const { handedOn: _, exposed, reads: __, unkept, ...stored } = produced;
+    if (!action.cacheable || unkept || exposed.length > 0) return true;
     const { cache, plan, host, emit } = this.#session;
     const put = await cache.actions.put({
       format: 1,
-      ...pinned,
       ...stored,
+      ...kept,
       createdAt: new Date(host.clock.nowMs()).toISOString(),
       origin: { pipeline: plan.name, action: action.name },
     });
@@ -348,7 +354,7 @@ export class Settler {
   async #good(
     { prepared, pinned, startedAtMs, placement }: Underway & { readonly placement: Placement },
     outcome: 'fresh' | 'restored' | 'built',
-    result: Pick<ActionResult, 'artifacts' | 'durationMs'> & Pick<Settled, 'exposed'>,
+    result: Pick<ActionResult, 'artifacts' | 'durationMs'> & Pick<Settled, 'exposed' | 'unkept'>,
     reasons: readonly string[],
     ran: boolean,
   ): Promise<Settled> {
@@ -365,6 +371,7 @@ export class Settler {
       logFile: ran ? this.#ownLog(action) : null,
       failure: null,
       exposed: result.exposed ?? [],
+      unkept: result.unkept === true,
     };
   }
 

@@ -28,6 +28,8 @@ export interface Settled {
   readonly failure: Failure | null;
   /** Blobs with secrets that it left: there is no stored result then, and the next run makes it again. */
   readonly exposed?: readonly Digest[];
+  /** Whether what it made is for this run alone: the next run makes it again. */
+  readonly unkept?: boolean;
 }
 
 /** What a Settler is given besides the session and what was prepared. */
@@ -45,8 +47,12 @@ export interface SettlerOptions {
 }
 
 /** Whether a later run may rest on what it made. */
-export function isKept({ action, exposed = [] }: Pick<Settled, 'action' | 'exposed'>): boolean {
-  return action.cacheable && exposed.length === 0;
+export function isKept({
+  action,
+  exposed = [],
+  unkept = false,
+}: Pick<Settled, 'action' | 'exposed' | 'unkept'>): boolean {
+  return action.cacheable && exposed.length === 0 && !unkept;
 }
 
 /** Whether dependents may go on. */

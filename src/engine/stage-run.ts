@@ -22,16 +22,21 @@ import type { References } from './options.ts';
 import { referencesOf, renderTemplate } from './options.ts';
 import { adoptOutputs, outputFailure } from './outputs.ts';
 import type { Prepared } from './prepare.ts';
+import { afterWatch } from './reads.ts';
 import type { Session } from './session.ts';
 import type { Places } from './staging.ts';
 import { dateDirectories, makePlaces, OWN_DIRECTORIES, stageArtifacts, stageFiles } from './staging.ts';
 import { timeLimit } from './time-limit.ts';
+import type { Reads } from './traced.ts';
+import { type TakenView, takeView } from './traced-run.ts';
 
 const FINAL: readonly Failure['code'][] = [
   'secret-in-output',
   'secret-missing',
   'upstream-damaged',
   'input-changed',
+  'read-hidden',
+  'project-too-large',
   'blob-missing',
   'command-not-found',
   'output-is-symlink',
@@ -67,6 +72,10 @@ export interface Produced extends Pick<ActionResult, 'layered'> {
   readonly handedOn: HandedOn | null;
   /** Blobs in which there are secrets: used by this run, and not kept in the cache. */
   readonly exposed: readonly Digest[];
+  /** Whether its result is for this run alone. */
+  readonly unkept: boolean;
+  /** What it read and looked for, if it was watched. */
+  readonly reads?: Reads;
 }
 
 /** Something alive that the next action may take over, and the content at which it stands. */
@@ -176,11 +185,14 @@ async function inPlaces(
 ): Promise<Result<Produced, Failure>> {
   const { host } = session;
   const { places, masks, log, secrets, isLast } = around;
-  const { prepared, taken, upstream, options } = runnable;
+  const { prepared, upstream, options } = runnable;
   const { action } = prepared;
   const startedMs = host.clock.monotonicMs();
+  const view = action.traced === true ? await takeView(session, prepared, runnable.taken) : ok(null);
+  if (!view.ok) return view;
+  const taken = view.value?.taken ?? runnable.taken;
   if (places.workspace !== session.plan.root) {
-    const files = await stageFiles(session, taken, places.workspace);
+    const files = await stageFiles(session, taken, places.workspace, view.value?.directories);
     if (!files.ok) return files;
   }
   const references = referencesOf(action, options);
@@ -188,7 +200,8 @@ async function inPlaces(
   if (!staged.ok) return staged;
   const parents = await makeOutputParents(session, runnable, places);
   if (!parents.ok) return parents;
-  if (places.workspace !== session.plan.root) await dateDirectories(session, taken, places.workspace);
+  if (places.workspace !== session.plan.root)
+    await dateDirectories(session, taken, places.workspace, view.value?.directories);
   const aside = await makeAside(session, runnable, places);
 
   const limit = timeLimit(session, action.timeoutMs);
@@ -233,7 +246,7 @@ async function inPlaces(
     }
     return left;
   }
-  const produced = await takeIn(session, runnable, around, left.value);
+  const produced = await takeIn(session, { ...runnable, view: view.value }, around, left.value);
   if (!produced.ok) {
     await left.value.handOn?.live.dispose();
     return produced;
@@ -245,7 +258,7 @@ async function inPlaces(
 /** Takes what a stage left into the cache, once it is sure that it kept to the rules. */
 async function takeIn(
   session: Session,
-  { prepared, options, taken, upstream }: Runnable,
+  { prepared, options, taken, upstream, view }: Runnable & { readonly view: TakenView | null },
   { places, log, secrets, masks }: Surroundings,
   left: StageReturn,
 ): Promise<Result<Omit<Produced, 'durationMs'>, Failure>> {
@@ -255,8 +268,10 @@ async function takeIn(
   if (spoiled.length > 0) return fail({ code: 'upstream-damaged', files: spoiled });
   const changed = [...(await changedInputs(session, taken)), ...(await appearedInputs(prepared))];
   if (changed.length > 0) return fail({ code: 'input-changed', files: changed });
-  const outputs = outputFailure(session, action, places, new Set(taken.inputs.keys()));
+  const outputs = outputFailure(session, action, places, new Set((view?.taken ?? taken).inputs.keys()));
   if (outputs !== null) return fail(outputs);
+  const watched = view === null ? ok(null) : await afterWatch(session, { prepared, view, places, left });
+  if (!watched.ok) return watched;
 
   const unchanged = new Set(Object.keys(left.unchanged ?? {}));
   const found = await findExposed(session, action, places.workspace, secrets, unchanged);
@@ -274,6 +289,7 @@ async function takeIn(
     log: stored,
     handedOn: handedOn(artifacts.value, left),
     exposed: exposed === null ? [] : await exposedDigests(session, artifacts.value, exposed),
+    ...(watched.value ?? { unkept: false }),
   });
 }
 

@@ -27,14 +27,20 @@ export interface Places {
   readonly staging: string;
 }
 
-/** Copies (or reflinks) declared files into the workspace at their paths; links keep their target text. */
+/** Copies (or reflinks) files into the workspace at their paths, and makes directories, which may be empty; links keep their target text. */
 export async function stageFiles(
   session: Session,
   { inputs, followed }: TakenInputs,
   workspace: string,
+  directories: ReadonlySet<string> = new Set(),
 ): Promise<Result<void, Failure>> {
   const { files } = session.host;
   const made = new Set<string>();
+  for (const path of directories) {
+    const directory = await files.makeDirectory(`${workspace}/${path}`);
+    if (!directory.ok) return directory;
+    made.add(`${workspace}/${path}`);
+  }
   for (const [path, input] of inputs) {
     // What an absolute link leads to is read where it is.
     if (path.startsWith('/')) continue;
@@ -76,8 +82,9 @@ export async function dateDirectories(
   { host }: Session,
   { inputs }: Pick<TakenInputs, 'inputs'>,
   workspace: string,
+  directories: ReadonlySet<string> = new Set(),
 ): Promise<void> {
-  for (const directory of directoriesOf(inputs.keys()))
+  for (const directory of new Set([...directoriesOf(inputs.keys()), ...directories]))
     await host.files.setModified(directory === '' ? workspace : `${workspace}/${directory}`, SOURCE_TIME_MS);
 }
 

@@ -83,6 +83,11 @@ export function evidenceDirectory(directory: string, action: string): string {
   return `${directory}/evidence/${encodeURIComponent(action)}`;
 }
 
+/** Where is kept what an action wrote into its copy of the project. */
+export function writtenDirectory(directory: string, action: string): string {
+  return `${directory}/written/${encodeURIComponent(action)}`;
+}
+
 /** Directory of the records of machines that outlive a run. */
 export function keptMachinesDirectory(directory: string): string {
   return `${directory}/machines`;

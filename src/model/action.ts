@@ -2,6 +2,7 @@
 import type { Artifact, Extras, LayeredContent } from './artifact.ts';
 import type { Digest, Fingerprint } from './digest.ts';
 import type { JsonValue } from './json.ts';
+import type { Observation } from './observation.ts';
 
 /** How an input file or an upstream artifact enters a manifest. */
 export type ManifestInput =
@@ -22,6 +23,11 @@ export interface Manifest {
   readonly secrets: { readonly [name: string]: string | null };
   /** Path in the workspace → content; holds declared files and staged upstream artifacts alike. */
   readonly inputs: { readonly [path: string]: ManifestInput };
+  /**
+   * What it read and looked for while it ran, where that was watched; absent for all others. Without it, this is the manifest by
+   * which results are looked up whose readings are still true.
+   */
+  readonly reads?: { readonly [path: string]: Observation };
   readonly outputs: { readonly [name: string]: string };
   readonly tools: { readonly [name: string]: string };
   /** `linux/x64` for kinds whose result depends on it, else null. */

@@ -3,6 +3,9 @@
 import type { StuckBuilder } from './failure-cache.ts';
 import type { Location } from './location.ts';
 
+/** Outside of its project, ignored by git, an output of a stage or the cache itself, a large file that a stage is given, or neither file nor directory. */
+export type HiddenReason = 'outside' | 'ignored' | 'output' | 'given' | 'special';
+
 export type StageFailure =
   /** A command ended with a status other than 0, or by a signal. */
   | {
@@ -42,6 +45,33 @@ export type StageFailure =
   /** What is in an output is neither a file nor a directory nor a link, or it changed while it was taken over. */
   | { readonly code: 'not-storable'; readonly path: string; readonly problem: string }
   | { readonly code: 'input-changed'; readonly files: readonly string[] }
+  /** A watched stage looked for what lies in the checkout and is kept from it: run there by hand, it would have found it. */
+  | {
+      readonly code: 'read-hidden';
+      readonly stage: string;
+      readonly files: readonly { readonly path: string; readonly reason: HiddenReason }[];
+      readonly location: Location;
+    }
+  /** A warning: a watched stage made or changed files in its copy of the project; its result is not kept. */
+  | {
+      readonly code: 'wrote-into-project';
+      readonly stage: string;
+      readonly files: readonly string[];
+      /** Where they are now. */
+      readonly directory: string;
+    }
+  /** What a stage may see of the checkout is more than can be copied for it. */
+  | {
+      readonly code: 'project-too-large';
+      readonly stage: string;
+      readonly projects: readonly string[];
+      readonly files: number;
+      readonly sizeBytes: number;
+      readonly mostFiles: number;
+      readonly mostBytes: number;
+      readonly largest: readonly { readonly path: string; readonly sizeBytes: number }[];
+      readonly location: Location;
+    }
   /** Secrets of a stage were found in what it made: a failure when `refused`, else a warning, and nothing is kept in the cache. */
   | {
       readonly code: 'secret-in-output';

@@ -85,6 +85,8 @@ export interface PlannedAction {
   readonly platformSensitive: boolean;
   /** The kind finds more inputs by looking at the checkout (a playbook's roles). */
   readonly discovers: boolean;
+  /** The kind sees a whole project and says what it read of it: see `StageKind.view`. Absent where it does not. */
+  readonly traced?: true;
   /** The kind replaces options by what `bake.lock` remembers before the fingerprint is taken. */
   readonly pins: boolean;
   /** What artifacts that options name are, as the kinds that make them say: format by action and output, as in `action\noutput`. Absent when nothing is known. */

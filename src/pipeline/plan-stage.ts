@@ -101,6 +101,7 @@ function actionHead(stage: PipelineStage, cell: Cell, kind: StageKind, options: 
     unhashed: kind.unhashed ?? [],
     platformSensitive: kind.platformSensitive ?? false,
     discovers: kind.inputs !== undefined,
+    ...(kind.view === undefined ? {} : { traced: true as const }),
     pins: kind.pin !== undefined,
   };
 }

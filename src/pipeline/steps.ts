@@ -66,6 +66,7 @@ function expanded(
       unhashed: kind.unhashed ?? [],
       platformSensitive: kind.platformSensitive ?? false,
       discovers: kind.inputs !== undefined,
+      ...(kind.view === undefined ? {} : { traced: true }),
       pins: kind.pin !== undefined,
       outputs: outputsOf(stage, kind, options, isLast),
       tools: plannedTools(kind.tools(options), declaredTools),

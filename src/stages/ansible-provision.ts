@@ -29,11 +29,19 @@ what it wrote is a layer of the disk with a result of its own, so that after an 
 after it run again, in a machine that resumes where the last unchanged one ended. Nothing is stored of a step in which a
 task fails, nor if the guest does not power off.
 
-bake reads the playbooks to find what they are made of: imports and includes, variables files, roles with their
-dependencies, the files and templates that tasks name, \`group_vars\` and \`host_vars\`. Ansible runs in a workspace that holds
-exactly these files: editing another playbook in the same directory changes nothing here. A name with \`{{ … }}\` in it cannot
-be found so: declare it under \`files\`. Nothing of the user's own Ansible configuration is used; an \`ansible.cfg\` beside the
-pipeline is.
+A playbook sees a copy of its whole **project**: the directory in which it lies, or the one that \`project\` names, with what
+links in it lead to, less what git ignores and what stages make. Everything that it reads there, and looks for in vain, is
+recorded while it runs, and decides when it runs again: editing what it did not read changes nothing. \`bake plan\` names the
+file that has changed, appeared or vanished. If it looks for something that lies in the checkout and that it cannot see, that
+is a failure which says so: by hand, Ansible would have found it. What it writes into its project (\`fetch\`, a generated
+password) is kept aside, with a warning that says where, and the result is not kept in the cache: it would come back
+without these files.
+
+Programs on this host that a playbook starts (\`lookup('pipe')\`, \`command\` with \`delegate_to: localhost\`, \`synchronize\`) cannot
+be watched: then everything in the project counts as read, and the log names the program.
+
+An \`ansible.cfg\` in the project, or beside the pipeline, counts; nothing else of the user's own Ansible configuration does.
+What is encrypted with \`ansible-vault\` is read with the password in a secret of the stage: \`vault_password_from\`.
 
 The playbooks of one stage share one boot, as long as no step before them is out of a cache. A reboot inside a playbook
 (\`ansible.builtin.reboot\`) works as usual.`,

@@ -1,7 +1,7 @@
 /** One playbook, run against a machine: a step of the provisioning kinds. */
 import { z } from 'zod';
-import { playbookInputs } from './ansible/inputs.ts';
 import { ansibleOptions, UNHASHED_ANSIBLE_OPTIONS } from './ansible/options.ts';
+import { declaredFiles, projectOf } from './ansible/project.ts';
 import { runPlaybook } from './ansible/run.ts';
 import { defineStage } from './kind.ts';
 import { checkoutPath } from './machine/options.ts';
@@ -23,7 +23,7 @@ export type AnsibleOptions = z.output<typeof options>;
 export const ansibleStep = defineStage({
   name: 'ansible-step',
   internal: true,
-  version: 2,
+  version: 3,
   summary: 'Run a playbook against a machine',
   description: 'A step of `ansible-provision` and `provision`.',
   example: '',
@@ -31,17 +31,7 @@ export const ansibleStep = defineStage({
   outputs: provisionOutputs,
   tools: () => [...provisionTools(), { name: 'ansible-playbook' }],
   unhashed: [...UNHASHED_STEP_OPTIONS, ...UNHASHED_ANSIBLE_OPTIONS],
-  inputs: (given, finder) =>
-    playbookInputs(
-      {
-        playbooks: [given.playbook],
-        rolesPath: given.roles_path,
-        files: given.files,
-        requirements: given.requirements ?? null,
-        host: given.host,
-        groups: given.groups,
-      },
-      finder,
-    ),
+  inputs: declaredFiles,
+  view: projectOf,
   run: runPlaybook,
 });

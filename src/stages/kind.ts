@@ -5,6 +5,7 @@ import type { Content } from '../model/artifact.ts';
 import type { DiskContainer } from '../model/disk-format.ts';
 import type { Failure } from '../model/failure.ts';
 import type { JsonValue } from '../model/json.ts';
+import type { Asks } from '../model/observation.ts';
 import type { ArtifactRef, Template } from '../model/plan.ts';
 import type { Result } from '../model/result.ts';
 
@@ -23,6 +24,24 @@ export interface InputFinder {
   kindOf(path: string): Promise<'file' | 'directory' | 'other' | null>;
   /** Every file below a directory, sorted; empty when it does not exist. */
   list(directory: string): Promise<readonly string[]>;
+}
+
+/** What of the checkout a stage may see that says itself what it has read. Paths are relative to the pipeline file. */
+export interface ViewRequest {
+  /** Everything in them, less what git ignores. */
+  readonly directories: readonly string[];
+  /** Those of them that are there. */
+  readonly files: readonly string[];
+  /** What was looked at to know this: a change of it may be another view. */
+  readonly looked: readonly string[];
+}
+
+/** What a stage read of all that it might have seen. */
+export interface ReadTrace {
+  /** What was asked of which path: absolute, as the process said it, `..` and links not resolved. */
+  readonly lookups: ReadonlyMap<string, Asks>;
+  /** Commands of which it is not known what they read: where there is one, everything counts as read. */
+  readonly untraced: readonly string[];
 }
 
 /** `bake.lock` beside the pipeline file, committed by the user: what only the network could tell, remembered. Keys and values are plain text. */
@@ -191,6 +210,8 @@ export interface StageReturn {
   readonly unchanged?: { readonly [output: string]: StagedInput };
   /** Goes on where the output ends: put on the shelf once the result is stored, disposed of at once if it cannot be. */
   readonly handOn?: { readonly output: string; readonly live: Live };
+  /** What it read, where its kind has a `view`. */
+  readonly reads?: ReadTrace;
   /** For an output the absolute path of a directory whose files are kept beside its content as side files: 0600, never shared, first to be pruned. It is moved away. */
   readonly sides?: { readonly [output: string]: string };
 }
@@ -243,6 +264,11 @@ export interface StageKind<Schema extends z.ZodType = z.ZodType> {
   readonly unhashed?: readonly string[];
   /** Files of the checkout that the options imply, relative to the pipeline file: a playbook's roles, a served directory. */
   inputs?(options: z.output<Schema>, finder: InputFinder): Promise<Result<readonly string[], Failure>>;
+  /**
+   * For a kind that is watched while it runs: all that it may see of the checkout, besides its inputs. What it did read, and
+   * looked for in vain, decides when it runs again: it comes back in `StageReturn.reads`.
+   */
+  view?(options: z.output<Schema>, finder: InputFinder): Promise<Result<ViewRequest, Failure>>;
   /**
    * Replaces what only the network can tell (a checksum file) by what `bake.lock` says, before the fingerprint is taken.
    * With `host` null (plan) it must not ask the network: the value is null when the lock is silent.

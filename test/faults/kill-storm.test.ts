@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { randomFrom } from '../support/numbers.ts';
 import { faultsOf } from './verify-cache.ts';
 
 /** Kills in the short form; `KILLS=1000` is the long one. */
@@ -28,17 +29,6 @@ stages:
     run: "sha256sum < \${{ stages.big.outputs.b }} > j.txt; cat \${{ stages.small.outputs.s }} >> j.txt"
     outputs: { j: j.txt }
 `;
-
-/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 interface Ended {
   readonly code: number | null;

@@ -139,7 +139,7 @@ test('a task that fails is told with its name and what it said; the machine is g
   expect(machinesBelow(rig.directory)).toEqual([]);
 });
 
-test('a file that could not be found by reading the playbook is named, with where to declare it', async () => {
+test('a file that is nowhere is named', async () => {
   web.checkout.write({
     'names.yml': `- hosts: all
   gather_facts: false

@@ -185,8 +185,13 @@ const previous = () => ({ $artifact: { action: PREVIOUS_STEP, output: 'disk' } }
 
 const CHAIN_KINDS = [chain, linkStep, endStep] as unknown as readonly StageKind[];
 
+/** The real kinds, these, and some more. */
+export function kindsWith(more: readonly StageKind[]) {
+  return kindsOf([...stageKinds(), ...CHAIN_KINDS, ...more]);
+}
+
 /** The real kinds and these. */
-export const kindsWithChain = kindsOf([...stageKinds(), ...CHAIN_KINDS]);
+export const kindsWithChain = kindsWith([]);
 
 /** Finds any kind by its name, internal ones of both sorts too. */
 export function anyKind(name: string): StageKind {

@@ -16,9 +16,11 @@ import { realHost } from '../../src/host/real.ts';
 import { readState, writeState } from '../../src/incremental/state.ts';
 import type { Event } from '../../src/model/event.ts';
 import type { PlannedAction } from '../../src/model/plan.ts';
+import { parseYamlValue } from '../../src/pipeline/parse.ts';
 import { planPipeline } from '../../src/pipeline/plan.ts';
 import { selectActions } from '../../src/pipeline/select.ts';
-import { anyKind, kindsWithChain } from './chain.ts';
+import type { StageKind } from '../../src/stages/kind.ts';
+import { anyKind, kindsWith } from './chain.ts';
 
 export interface EngineRunOptions {
   readonly targets?: readonly string[];
@@ -34,9 +36,18 @@ export interface EngineRunOptions {
 export class EngineRig implements AsyncDisposable {
   readonly directory: string;
   readonly cacheDirectory: string;
+  readonly #kinds: readonly StageKind[];
 
   /** In a new directory with a cache in it, unless they are given. */
-  constructor(given: { readonly directory?: string; readonly cacheDirectory?: string } = {}) {
+  constructor(
+    given: {
+      readonly directory?: string;
+      readonly cacheDirectory?: string;
+      /** Besides the real ones and the chain. */
+      readonly kinds?: readonly StageKind[];
+    } = {},
+  ) {
+    this.#kinds = given.kinds ?? [];
     this.directory = given.directory ?? mkdtempSync(join(tmpdir(), 'bake-engine-'));
     this.cacheDirectory = given.cacheDirectory ?? join(this.directory, 'cache');
   }
@@ -79,16 +90,17 @@ export class EngineRig implements AsyncDisposable {
     const host = realHost();
     const text = good(await host.files.readBytes(join(this.directory, 'pipeline.yaml')));
     const source = { file: 'pipeline.yaml', root: this.directory, bytes: text };
-    const plan = good(planPipeline(source, { vars: {}, varFiles: [], env: {} }, kindsWithChain));
+    const plan = good(planPipeline(source, { vars: {}, varFiles: [], env: {} }, kindsWith(this.#kinds)));
     const isForced = ({ name, stage }: PlannedAction) =>
       [name, stage].some((one) => options.forced?.includes(one));
     const cache = good(await openCache(host, this.cacheDirectory));
     const checkoutDirectory = cache.checkoutDirectory(this.directory);
     await cache.clearHalfPlaced(this.directory);
     const state = await readState(host.files, checkoutDirectory);
-    const looks = new Looks(host.files, this.directory, ['cache']);
+    const placed = plan.actions.filter((action) => action.placed).flatMap(({ outputs }) => outputs);
+    const looks = new Looks(host.files, this.directory, ['cache', ...placed.map(({ path }) => path)]);
     const signal = options.signal ?? new AbortController().signal;
-    const kindOf = async (name: string) => anyKind(name);
+    const kindOf = async (name: string) => this.#kinds.find((kind) => kind.name === name) ?? anyKind(name);
     const session: Session = {
       plan,
       host,
@@ -108,7 +120,10 @@ export class EngineRig implements AsyncDisposable {
     const chosen = good(selectActions(plan, options.targets ?? []));
     const lock = good(await openLockFile(host, join(this.directory, 'bake.lock'), 'bake.lock', cache.alone));
     const tools = new Tools(host, looks, {});
-    const parseYaml = async () => ({ value: null });
+    const parseYaml = async (words: string) => {
+      const parsed = parseYamlValue(words);
+      return parsed.ok ? { value: parsed.value } : parsed.failure;
+    };
     const by = { host, looks, cache, tools, lock, parseYaml, kindOf, isForced, online: true, signal };
     return { session, isForced, prepared: good(await prepareActions(chosen.actions, by)) };
   }

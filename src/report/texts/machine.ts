@@ -61,6 +61,14 @@ export function withKept(text: FailureText, kept: KeptView): FailureText {
   };
 }
 
+/** Ansible says that it has no password, not how it is given here. */
+function vaultHint(message: string): { readonly hint?: string } {
+  if (!/no vault secrets|Decryption failed|vault password/i.test(message)) return {};
+  return {
+    hint: 'it is encrypted with ansible-vault: give the password as a secret of the stage, `secrets: [VAULT]` and `with: { vault_password_from: VAULT }`',
+  };
+}
+
 export const machineTexts: Texts<MachineFailure> = {
   'machine-did-not-start': {
     doc: 'QEMU ended before the machine ran.',
@@ -193,15 +201,16 @@ export const machineTexts: Texts<MachineFailure> = {
         ...excerpt('the last lines of Ansible', failure.tail),
         ...(failure.unreachable ? seen(failure.guest).excerpts : []),
       ],
+      ...vaultHint(failure.message),
       state: NOTHING_STORED,
     }),
   },
   'ansible-input-missing': {
-    doc: 'Ansible looked for a file that is not among the inputs of the stage: bake did not find the reference by itself.',
+    doc: 'Ansible looked for a file in vain: it is not in the project of the playbook, or nowhere.',
     text: (failure) => ({
-      summary: `${failure.playbook} needs ${failure.file}, which is not among the inputs of this stage`,
+      summary: `${failure.playbook} needs ${failure.file}, which is not in its project`,
       details: failure.message.split('\n'),
-      hint: `declare it: \`with: { files: [${failure.file}] }\` (a name with {{ … }} in it cannot be found by reading the playbook)`,
+      hint: 'a playbook sees the directory that it lies in: a larger one with `project: DIRECTORY`, single files with `files: [FILE]`',
       state: NOTHING_STORED,
     }),
   },
@@ -226,6 +235,7 @@ export const machineTexts: Texts<MachineFailure> = {
     text: (failure) => ({
       summary: `${failure.playbook} cannot be used as a playbook`,
       details: failure.problem.split('\n'),
+      ...vaultHint(failure.problem),
       state: 'nothing was stored for this stage',
     }),
   },

@@ -1,7 +1,7 @@
 /** Words for what can go wrong while a stage runs. */
-import type { StageFailure } from '../../model/failure-stage.ts';
+import type { HiddenReason, StageFailure } from '../../model/failure-stage.ts';
 import type { Texts } from '../failure-text.ts';
-import { formatDuration } from '../format.ts';
+import { formatDuration, formatSize } from '../format.ts';
 import { stuckWords } from './cache.ts';
 
 /** Places of a secret that are named one by one. */
@@ -27,6 +27,21 @@ const LONGEST_PATH_SHOWN = 400;
 /** A path of many kilobytes helps nobody. */
 function shortened(path: string): string {
   return path.length > LONGEST_PATH_SHOWN ? `${path.slice(0, LONGEST_PATH_SHOWN)}…` : path;
+}
+
+const HIDDEN: { readonly [reason in HiddenReason]: string } = {
+  outside: 'lies outside of the project',
+  ignored: 'is ignored by git',
+  output: 'is made by a stage, or belongs to the cache',
+  given: 'is large, and given to a stage as it is',
+  special: 'is neither a file nor a directory',
+};
+
+function hiddenHint(files: readonly { readonly path: string; readonly reason: HiddenReason }[]): string {
+  if (files.some(({ reason }) => reason === 'output'))
+    return 'refer to what a stage makes by its output: `extra_vars: { file: ${{ stages.NAME.outputs.NAME }} }`';
+  const named = files.filter(({ reason }) => reason !== 'special').map(({ path }) => path);
+  return `let the playbook see it: \`with: { files: [${list(named)}] }\`, or name a larger \`project\``;
 }
 
 export const stageTexts: Texts<StageFailure> = {
@@ -121,6 +136,35 @@ export const stageTexts: Texts<StageFailure> = {
       details: ['what was built from it may be neither the old nor the new, so it is not used'],
       hint: 'run it again when the files are at rest',
       state: NOTHING_STORED,
+    }),
+  },
+  'read-hidden': {
+    doc: 'A playbook looked for a file that lies in the checkout but not in its project, or that git ignores, or that a stage makes. Run by hand it would have found it, so the image would not be the same.',
+    text: ({ files }) => ({
+      summary: `it looked for ${list(files.map(({ path }) => path))}, which it cannot see`,
+      details: files.slice(0, MOST_PLACES).map(({ path, reason }) => `${path} ${HIDDEN[reason]}`),
+      hint: hiddenHint(files),
+      state: NOTHING_STORED,
+    }),
+  },
+  'wrote-into-project': {
+    doc: 'A warning: a playbook made or changed files of its project on this host (`fetch`, a password that a lookup made up, a cache of facts). Its project is a copy: what it wrote is kept aside, and the result is not kept in the cache, for it would come back without these files.',
+    text: ({ stage, files, directory }) => ({
+      summary: `${stage} wrote ${list(files)} into its project, which is a copy`,
+      details: [`they are kept in ${directory}, until it runs again`],
+      hint: 'its result is used, and not kept in the cache: it runs again next time. Let it write into the machine, or to an absolute path; what it makes up (a password) can be given to it as a variable, a secret or a file',
+    }),
+  },
+  'project-too-large': {
+    doc: 'The project of a playbook, of which it sees a copy, has too many files or too many bytes.',
+    text: (failure) => ({
+      location: failure.location,
+      summary: `the project of ${failure.stage} (${list(failure.projects)}) is too large to be copied: ${failure.files} files or more, ${formatSize(failure.sizeBytes)}`,
+      details: [
+        `at most ${failure.mostFiles} files and ${formatSize(failure.mostBytes)}`,
+        ...failure.largest.map(({ path, sizeBytes }) => `${path} has ${formatSize(sizeBytes)}`),
+      ],
+      hint: 'name the directory that the playbooks need: `with: { project: ansible }`; what git ignores is left out',
     }),
   },
   'stage-refused': {

@@ -1,11 +1,24 @@
-/** Ansible's surroundings for one stage: inventory, variables and a pinned environment, so that nothing of the user's own setup counts. */
-import { join } from 'node:path';
+/** Ansible's surroundings for one stage: inventory, variables and a pinned environment, so that the project's own setup counts and nothing else of the user's. */
+import { dirname, join } from 'node:path';
 import type { Failure } from '../../model/failure.ts';
-import { ok, type Result } from '../../model/result.ts';
+import { fail, ok, type Result } from '../../model/result.ts';
 import { quoteWords } from '../../model/shell-words.ts';
 import type { AnsibleOptions } from '../ansible-step.ts';
 import type { StageContext } from '../kind.ts';
 import type { Guest } from '../machine/guest.ts';
+import {
+  COLLECTIONS_PATH,
+  CONFIGURATION_FILE,
+  type Configuration,
+  INTERPRETER,
+  overriddenKeys,
+  pathsOf,
+  ROLES_PATH,
+  readConfiguration,
+  settingOf,
+  WISHES,
+} from './configuration.ts';
+import { configurationFiles } from './project.ts';
 
 export interface AnsibleSetup {
   readonly env: { readonly [name: string]: string };
@@ -13,45 +26,110 @@ export interface AnsibleSetup {
   readonly args: readonly string[];
 }
 
+/** What holds for every program of Ansible in one stage. */
+export interface AnsibleEnvironment {
+  readonly env: { readonly [name: string]: string };
+  /** The project's own. */
+  readonly configuration: Configuration;
+}
+
 /** Environment without a machine: enough for syntax checks and ansible-galaxy. */
 export async function ansibleEnvironment(
   options: AnsibleOptions,
   context: StageContext,
-): Promise<Result<{ readonly [name: string]: string }, Failure>> {
+): Promise<Result<AnsibleEnvironment, Failure>> {
   const { host, scratch, files } = context;
   const home = join(scratch, 'ansible');
   const made = await host.files.makeDirectory(home);
   if (!made.ok) return made;
-  const own = join(files, 'ansible.cfg');
-  const empty = join(home, 'ansible.cfg');
+  const configuration = await projectConfiguration(options, context);
+  if (!configuration.ok) return configuration;
+  const own = configuration.value;
+  const empty = join(home, CONFIGURATION_FILE);
   const written = await host.files.writeFile(empty, '', { over: true });
   if (!written.ok) return written;
   const galaxy = join(home, 'galaxy');
-  return ok({
+  const wishes = WISHES.filter(({ keys }) => settingOf(own.values, keys) === null);
+  const vault = await vaultEnvironment(options, context, home);
+  if (!vault.ok) return vault;
+  const env = {
     ...context.env,
-    ANSIBLE_CONFIG: host.files.stamp(own) === null ? empty : own,
+    ...vault.value,
+    ...Object.fromEntries(wishes.map(({ variable, value }) => [variable, value])),
+    ...(options.remote_tmp === undefined ? {} : { ANSIBLE_REMOTE_TEMP: options.remote_tmp }),
+    ANSIBLE_CONFIG: own.file === null ? empty : join(files, own.file),
     ANSIBLE_HOME: home,
     ANSIBLE_LOCAL_TEMP: join(home, 'tmp'),
-    ANSIBLE_REMOTE_TEMP: '/tmp/.bake-ansible',
-    ANSIBLE_ROLES_PATH: [...options.roles_path.map((path) => join(files, path)), join(galaxy, 'roles')].join(
-      ':',
-    ),
-    ANSIBLE_COLLECTIONS_PATHS: `${join(galaxy, 'collections')}:/usr/share/ansible/collections`,
+    ANSIBLE_ROLES_PATH: [
+      ...options.roles_path.map((path) => join(files, path)),
+      ...own.pathsOf(ROLES_PATH),
+      join(galaxy, 'roles'),
+    ].join(':'),
+    ANSIBLE_COLLECTIONS_PATHS: [
+      ...own.pathsOf(COLLECTIONS_PATH),
+      join(galaxy, 'collections'),
+      '/usr/share/ansible/collections',
+    ].join(':'),
     ANSIBLE_GALAXY_CACHE_DIR: join(galaxy, 'cache'),
     ANSIBLE_GALAXY_TOKEN_PATH: join(galaxy, 'token'),
     ANSIBLE_HOST_KEY_CHECKING: 'false',
     ANSIBLE_RETRY_FILES_ENABLED: 'false',
     ANSIBLE_NOCOLOR: 'true',
     ANSIBLE_FORCE_COLOR: 'false',
-    ANSIBLE_STDOUT_CALLBACK: 'default',
-    ANSIBLE_CALLBACK_RESULT_FORMAT: 'json',
     ANSIBLE_DISPLAY_FAILED_STDERR: 'false',
     ANSIBLE_SHOW_TASK_PATH_ON_FAILURE: 'true',
-    ANSIBLE_PIPELINING: 'true',
-    ANSIBLE_FORKS: '1',
-    ANSIBLE_TIMEOUT: '60',
     PYTHONDONTWRITEBYTECODE: '1',
-  });
+  };
+  return ok({ env, configuration: own.values });
+}
+
+/** Passwords of what is encrypted, each in a file that only this user reads and that goes with the stage. */
+async function vaultEnvironment(
+  { vault_password_from, vault_ids = {} }: AnsibleOptions,
+  { env, host }: StageContext,
+  home: string,
+): Promise<Result<{ readonly [name: string]: string }, Failure>> {
+  const named = Object.entries(vault_ids);
+  if (vault_password_from !== undefined) named.unshift(['default', vault_password_from]);
+  const identities: string[] = [];
+  for (const [id, secret] of named) {
+    const password = env[secret];
+    if (password === undefined) {
+      const problem = `\`vault_password_from\` or \`vault_ids\` names ${secret}, which is no variable of this stage`;
+      return fail({ code: 'stage-refused', problem, hint: `add \`secrets: [${secret}]\` to the stage` });
+    }
+    const file = join(home, `vault-${identities.length + 1}`);
+    const written = await host.files.writeFile(file, password, { mode: 0o600 });
+    if (!written.ok) return written;
+    identities.push(`${id}@${file}`);
+  }
+  return ok(identities.length === 0 ? {} : { ANSIBLE_VAULT_IDENTITY_LIST: identities.join(',') });
+}
+
+/** The `ansible.cfg` of the project, as it lies in the workspace. */
+async function projectConfiguration(
+  options: AnsibleOptions,
+  { host, files, log }: StageContext,
+): Promise<
+  Result<
+    {
+      readonly file: string | null;
+      readonly values: Configuration;
+      /** A list of directories; Ansible takes them as relative to the file, but not in a variable. */
+      readonly pathsOf: (keys: readonly string[]) => readonly string[];
+    },
+    Failure
+  >
+> {
+  const file = configurationFiles(options).find((path) => host.files.stampTarget(join(files, path)) !== null);
+  const text = file === undefined ? ok('') : await host.files.readText(join(files, file));
+  if (!text.ok) return text;
+  const values = readConfiguration(text.value);
+  const overridden = overriddenKeys(values);
+  if (overridden.length > 0) log(`bake: ${file}: these are bake's to say: ${overridden.join(', ')}`);
+  const beside = join(files, dirname(file ?? ''));
+  const absolute = (path: string) => (/^[/~$]/.test(path) ? path : join(beside, path));
+  return ok({ file: file ?? null, values, pathsOf: (keys) => pathsOf(values, keys).map(absolute) });
 }
 
 /** Inventory and variables as files that only this user can read; passwords are in them and nowhere on a command line. */
@@ -59,7 +137,7 @@ export async function ansibleSetup(
   options: AnsibleOptions,
   context: StageContext,
   guest: Guest,
-  env: { readonly [name: string]: string },
+  { env, configuration }: AnsibleEnvironment,
 ): Promise<Result<AnsibleSetup, Failure>> {
   const ssh = guest.ssh();
   const inventory = join(context.scratch, 'ansible', 'inventory.json');
@@ -91,7 +169,9 @@ export async function ansibleSetup(
   return ok({
     env: {
       ...env,
-      ANSIBLE_PYTHON_INTERPRETER: (await knownPython(guest)) ?? 'auto_silent',
+      ...(settingOf(configuration, INTERPRETER) === null
+        ? { ANSIBLE_PYTHON_INTERPRETER: (await knownPython(guest)) ?? 'auto_silent' }
+        : {}),
       ...Object.fromEntries(
         Object.entries(ssh.env).filter(([name]) => name.startsWith('SSH_') || name === 'DISPLAY'),
       ),

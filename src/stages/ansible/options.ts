@@ -11,6 +11,11 @@ function inventoryName() {
   });
 }
 
+/** A name under `secrets:` of the stage. */
+function secretName() {
+  return z.string().min(1);
+}
+
 export const ansibleOptions = {
   extra_vars: z
     .record(z.string(), z.json())
@@ -28,12 +33,36 @@ export const ansibleOptions = {
   roles_path: z
     .array(checkoutPath())
     .prefault([])
-    .describe('Directories with roles, besides `roles` beside each playbook'),
+    .describe('Directories with roles, besides `roles` beside each playbook and those in `ansible.cfg`'),
+  project: checkoutPath()
+    .optional()
+    .describe(
+      'Directory of which the playbooks see everything, less what git ignores and what stages make; default: that of each playbook',
+    ),
   files: z
     .array(checkoutPath())
     .prefault([])
     .describe(
-      'Further files and directories that the playbooks use and that cannot be found by reading them',
+      'Further files and directories that the playbooks see: outside of the project, or ignored by git. Their content counts whether it is read or not',
+    ),
+  vault_password_from: secretName()
+    .optional()
+    .describe('Secret of this stage that holds the password of what is encrypted with ansible-vault'),
+  vault_ids: z
+    .record(
+      z
+        .string()
+        .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, { error: 'expected letters, digits, `_`, `.` and `-`' }),
+      secretName(),
+    )
+    .optional()
+    .describe('Secrets with the passwords of several vault IDs, by ID'),
+  remote_tmp: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Directory in the guest in which Ansible keeps what it runs, such as `~/.ansible/tmp`: not where `/tmp` is mounted noexec; default: what `ansible.cfg` says, else `/tmp/.bake-ansible`',
     ),
   become: z.boolean().optional().describe('Become root for all tasks; default: when the SSH user is another'),
   tags: z.array(z.string()).prefault([]).describe('Only tasks with these tags'),

@@ -3,11 +3,17 @@ import { join, relative } from 'node:path';
 import type { Failure } from '../../model/failure.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import type { AnsibleOptions } from '../ansible-step.ts';
-import type { StageContext, StageReturn } from '../kind.ts';
+import type { ReadTrace, StageContext, StageReturn } from '../kind.ts';
 import type { Guest } from '../machine/guest.ts';
 import { inStep } from '../machine/step.ts';
-import { type AnsibleSetup, ansibleEnvironment, ansibleSetup } from './environment.ts';
+import {
+  type AnsibleEnvironment,
+  type AnsibleSetup,
+  ansibleEnvironment,
+  ansibleSetup,
+} from './environment.ts';
 import { type AnsibleOutput, followAnsible, missingFile } from './output.ts';
+import { watchPython } from './watch.ts';
 
 /** Exit statuses of ansible-playbook, as its manual has them. */
 const HOSTS_UNREACHABLE = 4;
@@ -18,14 +24,19 @@ export async function runPlaybook(
   options: AnsibleOptions,
   context: StageContext,
 ): Promise<Result<StageReturn, Failure>> {
-  return await inStep(
+  let reads: ReadTrace | null = null;
+  const left = await inStep(
     options,
     context,
-    async (guest, { env, total }) => {
-      const setup = await ansibleSetup(options, context, guest, env);
+    async (guest, { ansible, total }) => {
+      const setup = await ansibleSetup(options, context, guest, ansible);
       if (!setup.ok) return setup;
-      const played = await play(total, context, options, guest, setup.value);
+      const watch = await watchPython(context, setup.value.env);
+      if (!watch.ok) return watch;
+      const env = { ...setup.value.env, ...watch.value.env };
+      const played = await play(total, context, options, guest, { ...setup.value, env });
       if (!played.ok) return played;
+      reads = await watch.value.finish();
       // A playbook that rebooted the machine has cut bake's own connection, and Ansible keeps one in its place for a while.
       return guest.ssh().hasEnded() || (await guest.bootId()) === null
         ? await guest.logInAgain('usable', null, options.ssh.timeout)
@@ -33,21 +44,23 @@ export async function runPlaybook(
     },
     () => prepare(options, context),
   );
+  return left.ok && reads !== null ? ok({ ...left.value, reads }) : left;
 }
 
 interface Prepared {
-  readonly env: AnsibleSetup['env'];
+  readonly ansible: AnsibleEnvironment;
   /** Tasks that are known of before the play. */
   readonly total: number;
 }
 
 async function prepare(options: AnsibleOptions, context: StageContext): Promise<Result<Prepared, Failure>> {
-  const env = await ansibleEnvironment(options, context);
-  if (!env.ok) return env;
-  const installed = await installRequirements(options, context, env.value);
+  const ansible = await ansibleEnvironment(options, context);
+  if (!ansible.ok) return ansible;
+  const { env } = ansible.value;
+  const installed = await installRequirements(options, context, env);
   if (!installed.ok) return installed;
-  const total = await countTasks(options, context, env.value);
-  return total.ok ? ok({ env: env.value, total: total.value }) : total;
+  const total = await countTasks(options, context, env);
+  return total.ok ? ok({ ansible: ansible.value, total: total.value }) : total;
 }
 
 async function installRequirements(
