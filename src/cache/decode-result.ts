@@ -120,7 +120,7 @@ function isInput(value: unknown): value is ManifestInput {
   );
 }
 
-const OBSERVATION_FIELDS = ['is', 'link', 'digest', 'entries'];
+const OBSERVATION_FIELDS = ['is', 'sizeBytes', 'link', 'digest', 'entries'];
 const SEEN_KINDS: readonly SeenKind[] = ['absent', 'file', 'executable', 'directory', 'other', 'unreadable'];
 
 function isListing(value: unknown): boolean {
@@ -137,9 +137,10 @@ function areReads(value: unknown): boolean {
 
 function isObservation(value: unknown): value is Observation {
   if (!isRecord(value) || !hasOnly(value, OBSERVATION_FIELDS)) return false;
-  const { is, link, digest, entries } = value;
+  const { is, sizeBytes, link, digest, entries } = value;
   return (
     (is === undefined || SEEN_KINDS.some((kind) => kind === is)) &&
+    (sizeBytes === undefined || isCount(sizeBytes)) &&
     (link === undefined || link === null || isText(link, LONGEST_PATH)) &&
     (digest === undefined || isDigestText(digest)) &&
     (entries === undefined || isDigestText(entries) || isListing(entries))

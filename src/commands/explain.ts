@@ -133,12 +133,13 @@ function isAbsence(seen: JsonValue): boolean {
 function words(value: JsonValue | undefined): string {
   if (value === undefined) return '(none)';
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return JSON.stringify(value);
-  const { digest, artifact, link, file, executable, is, entries } = value as {
+  const { digest, artifact, link, file, executable, is, sizeBytes, entries } = value as {
     readonly [key: string]: JsonValue;
   };
   if (typeof link === 'string') return `link to ${link}`;
   if (entries !== undefined) return `names ${Array.isArray(entries) ? entries.join(', ') : String(entries)}`;
-  if (typeof is === 'string' && digest === undefined) return is;
+  if (typeof is === 'string' && digest === undefined)
+    return sizeBytes === undefined ? is : `${is}, ${String(sizeBytes)} bytes`;
   if (typeof file === 'string') return file;
   const content = digest ?? artifact;
   if (typeof content === 'string')

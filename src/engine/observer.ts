@@ -128,6 +128,9 @@ export class Observer {
     const isFile = kind === 'file' || kind === 'executable';
     if ((asks.open && !isFile) || (asks.list && kind !== 'directory'))
       observation = { ...observation, is: kind };
+    // Whoever asks whether a file is there is told how large it is.
+    if (isFile && observation.is !== undefined && !asks.open && spot.stamp !== null)
+      observation = { ...observation, sizeBytes: spot.stamp.sizeBytes };
     if (asks.list && kind === 'directory' && spot.place !== null) {
       const entries = this.#entries(spot.place);
       observation = { ...observation, ...(entries === null ? { is: 'unreadable' } : { entries }) };
@@ -150,7 +153,7 @@ export class Observer {
     const entries = this.namesIn(directory).map((name) => {
       const spot = this.#follow(join(place, name));
       if (spot.passed.length > 0) this.#note(spot);
-      return entryOf(name, kindOf(spot.stamp));
+      return entryOf(name, kindOf(spot.stamp), spot.passed.length > 0);
     });
     return entries.length > MOST_NAMES ? this.#by.host.hashing.digestBytes(canonicalJson(entries)) : entries;
   }

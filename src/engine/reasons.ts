@@ -2,7 +2,7 @@
 import type { Manifest } from '../model/action.ts';
 import { isDigest, shortName } from '../model/digest.ts';
 import type { JsonValue } from '../model/json.ts';
-import type { Observation } from '../model/observation.ts';
+import { nameOf, type Observation } from '../model/observation.ts';
 import type { OptionValue, PlannedAction } from '../model/plan.ts';
 import type { Change } from './changes.ts';
 import { compareManifests } from './changes.ts';
@@ -84,6 +84,8 @@ function readSentence({ name, before, after }: Change): string {
     return listingSentence(name, was.entries, is.entries);
   const isExecutable = [was.is, is.is].includes('executable') && [was.is, is.is].includes('file');
   if (isExecutable) return `input ${what}: the executable bit changed`;
+  if (was.is === is.is && was.sizeBytes !== is.sizeBytes)
+    return `input ${what} changed (${was.sizeBytes} → ${is.sizeBytes} bytes)`;
   return `input ${what} changed (${was.is ?? 'file'} → ${is.is ?? 'file'})`;
 }
 
@@ -95,7 +97,7 @@ function listingSentence(directory: string, was: Listing, is: Listing): string {
   const more = (names: Listing, others: Listing) =>
     typeof names === 'string' || typeof others === 'string'
       ? []
-      : names.filter((name) => !others.includes(name)).map((name) => where + name.replace(/\/\??$/, ''));
+      : names.filter((name) => !others.includes(name)).map((name) => where + nameOf(name));
   const [appeared, gone] = [more(is, was), more(was, is)];
   const changed = appeared.filter((name) => gone.includes(name));
   const sentences = [

@@ -22,6 +22,8 @@ export type SeenKind = 'absent' | 'file' | 'executable' | 'directory' | 'other' 
  */
 export interface Observation {
   readonly is?: SeenKind;
+  /** Of a file whose content was not asked for. */
+  readonly sizeBytes?: number;
   /** The text of a link; null for what is none. */
   readonly link?: string | null;
   /** Of the content of a file. */
@@ -43,10 +45,16 @@ export function asksOf({ is, link, digest, entries }: Observation): Asks {
 /** Of more names than this only the digest is kept. */
 export const MOST_NAMES = 256;
 
-/** A name as a listing has it: `name` of a file, `name/` of a directory, `name/?` of what is neither, or leads nowhere. */
-export function entryOf(name: string, is: SeenKind): string {
-  if (is === 'file' || is === 'executable') return name;
-  return is === 'directory' ? `${name}/` : `${name}/?`;
+/** A name as a listing has it: `a` of a file, `a/` of a directory, `a/?` of what is neither or leads nowhere; of links to these `a/@`, `a/@/` and `a/@?`. */
+export function entryOf(name: string, is: SeenKind, isLink: boolean): string {
+  const mark = is === 'file' || is === 'executable' ? '' : is === 'directory' ? '/' : '?';
+  if (isLink) return `${name}/@${mark}`;
+  return mark === '?' ? `${name}/?` : name + mark;
+}
+
+/** The name alone. */
+export function nameOf(entry: string): string {
+  return entry.split('/')[0] ?? '';
 }
 
 /** Both together. */

@@ -29,10 +29,16 @@ function answer(directory: string, line: string): string {
   }
 }
 
-/** What a listing tells of each name is whether it is a file or a directory, no more. */
+/** What a listing tells of each name is whether it is a file, a directory or a link, no more. */
 function listing(place: string): string {
   const names = readdirSync(place).sort();
-  return names.map((name) => `${name}=${kindAt(join(place, name)).replace('executable', 'file')}`).join();
+  const isLink = (name: string) => lstatSync(join(place, name)).isSymbolicLink();
+  return names
+    .map(
+      (name) =>
+        `${name}${isLink(name) ? '@' : '='}${kindAt(join(place, name)).replace('executable', 'file')}`,
+    )
+    .join();
 }
 
 function kindAt(place: string): string {

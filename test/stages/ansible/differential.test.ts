@@ -10,6 +10,8 @@ import { leftOn, localPlayKind, makeLocalMachine } from '../../support/local-pla
 import { PROJECTS, type Project } from './projects.ts';
 
 const PASSWORD = 'swordfish';
+/** Up to eight plays, of some seconds each where two tests have a processor. */
+const PATIENCE = { timeout: 300_000 };
 
 function write(directory: string, files: Readonly<Record<string, Project['files'][string] | null>>): void {
   for (const [path, given] of Object.entries(files)) {
@@ -84,7 +86,7 @@ stages:
 }
 
 describe.each(PROJECTS.map((project) => [project.name, project] as const))('%s', (_, project) => {
-  test('leave the same, and run again when what they read has changed', async () => {
+  test('leave the same, and run again when what they read has changed', PATIENCE, async () => {
     process.env['VAULT'] = PASSWORD;
     await using rig = new EngineRig({ kinds: [localPlayKind] });
     rig.write({ 'pipeline.yaml': pipelineOf(project) });
