@@ -60,8 +60,11 @@ async function keepWritten(
     if (!parent.ok) return parent;
     const from = `${places.workspace}/${path}`;
     // What is gone cannot be kept; that it is, is told.
-    const moved = files.stamp(from) === null ? ok(undefined) : await files.rename(from, to);
-    if (!moved.ok) return moved;
+    if (files.stamp(from) === null) continue;
+    const moved = await files.rename(from, to);
+    // The private state may lie on another file system.
+    const kept = moved.ok ? moved : await files.copyFile(from, to);
+    if (!kept.ok) return kept;
   }
   session.emit({
     type: 'warning',

@@ -222,8 +222,7 @@ export class Settler {
     try {
       if (!this.#options.isForced(action) || other !== null) {
         // Another builder may have left a trace that is true here too.
-        const isNews = other !== null && action.traced === true;
-        const pinned = isNews ? await this.#pin(underway) : underway.pinned;
+        const pinned = action.traced === true ? await this.#pin(underway) : underway.pinned;
         const hit = await this.#fromCache({ ...underway, pinned });
         if (hit !== null && hit !== 'lost') {
           return other === null
