@@ -22,7 +22,7 @@ import { EngineRig } from '../../support/engine-run.ts';
 import { leftOn, localPlayKind, makeLocalMachine } from '../../support/local-play.ts';
 import { wholeNumbersFrom } from '../../support/numbers.ts';
 
-const PLAYS = Number(process.env['PLAYS'] ?? 4);
+const PLAYS = Number(process.env['PLAYS'] ?? 3);
 const SEED = Number(process.env['SEED'] ?? 1);
 /** A play takes a second or two, by hand and by bake. */
 const PATIENCE_MS = 60_000 + PLAYS * 30_000;
