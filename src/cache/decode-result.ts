@@ -3,7 +3,7 @@ import { sha256Hex } from '../host/sha256.ts';
 import type { ActionResult, Manifest, ManifestInput } from '../model/action.ts';
 import type { Artifact, Content, LayeredContent } from '../model/artifact.ts';
 import { type Fingerprint, fingerprintOfHex, isDigest } from '../model/digest.ts';
-import { MOST_NAMES, type Observation, type SeenKind } from '../model/observation.ts';
+import { isOfKernel, MOST_NAMES, type Observation, type SeenKind } from '../model/observation.ts';
 import { hasGoodExtras, isInside } from './tree.ts';
 
 const RESULT_FORMAT: ActionResult['format'] = 1;
@@ -129,10 +129,12 @@ function isListing(value: unknown): boolean {
   );
 }
 
-/** By paths that lead nowhere else than they say. */
+/** By paths that lead nowhere else than they say, and not to what the kernel makes up. */
 function areReads(value: unknown): boolean {
   if (!isMap(value, MOST_INPUTS, isObservation)) return false;
-  return Object.keys(value).every((path) => path === '.' || isInside(path.replace(/^\//, '')));
+  return Object.keys(value).every(
+    (path) => path === '.' || (isInside(path.replace(/^\//, '')) && !isOfKernel(path)),
+  );
 }
 
 function isObservation(value: unknown): value is Observation {

@@ -13,7 +13,7 @@ import { buildManifest, fingerprintOf } from './manifest.ts';
 import type { Prepared } from './prepare.ts';
 
 /** Owner's execute permission: the one bit of a mode that counts, as in git. */
-const EXECUTABLE = 0o100;
+export const EXECUTABLE = 0o100;
 /** A file found less than this ago is taken as it was found. */
 const AS_IF_NOW_MS = 1_000;
 

@@ -4,14 +4,20 @@ import type { Host, Stamp } from '../host/host.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Failure } from '../model/failure.ts';
 import { canonicalJson } from '../model/json.ts';
-import { type Asks, entryOf, MOST_NAMES, type Observation, type SeenKind } from '../model/observation.ts';
+import {
+  type Asks,
+  entryOf,
+  isOfKernel,
+  MOST_NAMES,
+  type Observation,
+  type SeenKind,
+} from '../model/observation.ts';
 import { ok, type Result } from '../model/result.ts';
+import { EXECUTABLE } from './fingerprint.ts';
 import type { Looks } from './looks.ts';
 
-/** Owner's execute permission, as for declared inputs. */
-const EXECUTABLE = 0o100;
-/** As the kernel counts. */
-const MOST_HOPS = 40;
+/** Links on the way of one path, as the kernel counts them. */
+const MOST_LINKS = 40;
 
 /** The end of a path. */
 interface Spot {
@@ -100,7 +106,11 @@ export class Observer {
 
   /** Whether anything is at a path, a link that leads nowhere among them. */
   has(key: string): boolean {
-    return this.#by.host.files.stamp(this.#absolute(key)) !== null;
+    const path = this.#absolute(key);
+    const { parent, name } = split(path);
+    const { place, stamp } = this.#follow(parent);
+    if (name === '' || place === null || stamp?.type !== 'directory') return name === '';
+    return this.#by.host.files.stamp(join(place, name)) !== null;
   }
 
   /** Where a path leads when links are followed, in the terms of a trace; null where nothing is. */
@@ -122,7 +132,8 @@ export class Observer {
     const own = looks.stamp(key);
     const spot = this.#follow(this.#absolute(key));
     this.#note(spot);
-    const kind = kindOf(spot.stamp);
+    // Over links anything can be reached.
+    const kind = isOfKernel(spot.place ?? '') ? 'other' : kindOf(spot.stamp);
     let observation: Observation = asks.stat ? { is: kind } : {};
     if (asks.link) observation = { ...observation, ...this.#linkAt(key, own, kind) };
     const isFile = kind === 'file' || kind === 'executable';
@@ -194,10 +205,13 @@ export class Observer {
     if (stamp?.type !== 'link') return { place: stamp === null ? null : place, stamp, passed: within.passed };
     const passed = [...within.passed, place];
     const text = files.readLink(place);
-    if (!text.ok || hops >= MOST_HOPS) return { place: null, stamp: null, passed };
+    if (!text.ok || hops >= MOST_LINKS) return { place: null, stamp: null, passed };
     const target = text.value.startsWith('/') ? text.value : join(within.place, text.value);
     const end = this.#follow(target, hops + 1);
-    return { ...end, passed: [...passed, ...end.passed] };
+    const all = [...passed, ...end.passed];
+    // Links that lead over two others each double the way with every one.
+    if (all.length > MOST_LINKS) return { place: null, stamp: null, passed: all.slice(0, MOST_LINKS) };
+    return { ...end, passed: all };
   }
 
   #absolute(key: string): string {

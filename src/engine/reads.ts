@@ -5,7 +5,7 @@ import type { ManifestInput } from '../model/action.ts';
 import type { Failure } from '../model/failure.ts';
 import type { HiddenReason } from '../model/failure-stage.ts';
 import { byCodeUnit } from '../model/json.ts';
-import { type Asks, LINKED, moreAsks, type Observation, STATTED } from '../model/observation.ts';
+import { type Asks, isOfKernel, LINKED, moreAsks, type Observation, STATTED } from '../model/observation.ts';
 import { fail, ok, type Result } from '../model/result.ts';
 import { sameStat } from '../model/stat-record.ts';
 import type { ReadTrace, StageReturn } from '../stages/kind.ts';
@@ -20,6 +20,8 @@ import type { Reads } from './traced.ts';
 import { everything, type TakenView } from './traced-run.ts';
 
 const PRIVATE = 0o700;
+/** Nothing can be at a longer one: whoever asks takes a text for a path. */
+const LONGEST_PATH = 4_096;
 
 /** What an action that ended well has read, and what it wrote where nobody would see it. */
 export interface AfterWatch {
@@ -121,6 +123,7 @@ function askedOf(
     const place = inCheckout(path, [places.workspace, real], own, session.plan.root);
     if (place === null) continue;
     const { key, links } = observer.locate(place);
+    if (isOfKernel(key) || key.length > LONGEST_PATH) continue;
     for (const link of links) ask(link, LINKED);
     ask(key, asks);
   }
@@ -155,6 +158,8 @@ class Judge {
   readonly #observer: Observer;
   /** Every directory in which there is something to be seen. */
   readonly #parents: ReadonlySet<string>;
+  /** The names that could be seen in each of them. */
+  readonly #namesTaken = new Map<string, string[]>();
 
   constructor(session: Session, view: TakenView, observer: Observer) {
     this.#session = session;
@@ -164,6 +169,14 @@ class Judge {
       ...view.taken.inputs.keys(),
       ...[...view.directories].map((path) => `${path}/.`),
     ]);
+    for (const path of [...view.taken.inputs.keys(), ...view.directories]) {
+      if (path === '.' || path.startsWith('/')) continue;
+      const slash = path.lastIndexOf('/');
+      const directory = slash < 0 ? '.' : path.slice(0, slash);
+      const names = this.#namesTaken.get(directory) ?? [];
+      this.#namesTaken.set(directory, names);
+      names.push(path.slice(slash + 1));
+    }
   }
 
   hear(path: string, observation: Observation): void {
@@ -179,11 +192,13 @@ class Judge {
     } else if (isThere !== this.#isSeen(path)) {
       this.#tellDifference(path, isThere);
     } else if (isThere) {
+      if (!this.#isAsTaken(path)) this.changed.add(path);
       const end = this.#observer.endOf(path);
-      const isInside = end !== null && !end.startsWith('/');
-      if (end !== path && isInside && !this.#isSeen(end)) this.#tellDifference(end, true);
-      if (digest !== undefined && isInside) this.#compare(end, digest);
-      if (entries !== undefined && isInside) this.#compareNames(end);
+      if (end === null || end.startsWith('/')) return;
+      if (!this.#isSeen(end)) this.#tellDifference(end, true);
+      else if (!this.#isAsTaken(end)) this.changed.add(end);
+      else if (digest !== undefined) this.#compare(end, digest);
+      else if (entries !== undefined) this.#compareNames(end);
     }
   }
 
@@ -213,14 +228,19 @@ class Judge {
       : 'outside';
   }
 
-  /** A file that was changed and changed back may have been read as it was in between. */
-  #compare(path: string, digest: string): void {
-    const { inputs, stamps } = this.#view.taken;
-    const taken: ManifestInput | undefined = inputs.get(path);
-    const isSame = taken !== undefined && !('link' in taken) && taken.digest === digest;
+  /** By stamps: what was changed and changed back may have been seen as it was in between. */
+  #isAsTaken(path: string): boolean {
     const { host, looks } = this.#session;
-    const stamp = host.files.stamp(looks.absolute(path));
-    if (!isSame || !sameStat(stamp, stamps.get(path) ?? null)) this.changed.add(path);
+    const { taken, files } = this.#view;
+    const now = host.files.stamp(looks.absolute(path));
+    const then = files.get(path) ?? taken.stamps.get(path);
+    return then === undefined ? now?.type === 'directory' : sameStat(now, then);
+  }
+
+  /** A stamp may be the same after another write. */
+  #compare(path: string, digest: string): void {
+    const taken: ManifestInput | undefined = this.#view.taken.inputs.get(path);
+    if (taken === undefined || 'link' in taken || taken.digest !== digest) this.changed.add(path);
   }
 
   #compareNames(path: string): void {
@@ -230,11 +250,8 @@ class Judge {
       const below = prefix + name;
       if (!this.#isSeen(below) && !this.#isSpecial(below)) this.#tellDifference(below, true);
     }
-    const { taken, directories, leftOut } = this.#view;
-    for (const below of [...taken.inputs.keys(), ...directories]) {
-      const isIn = below.startsWith(prefix) && below !== '.' && !below.slice(prefix.length).includes('/');
-      if (isIn && !leftOut.has(below) && !names.has(below.slice(prefix.length))) this.changed.add(below);
-    }
+    for (const name of this.#namesTaken.get(path) ?? [])
+      if (!names.has(name) && !this.#view.leftOut.has(prefix + name)) this.changed.add(prefix + name);
   }
 
   #isSpecial(path: string): boolean {

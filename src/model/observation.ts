@@ -42,6 +42,13 @@ export function asksOf({ is, link, digest, entries }: Observation): Asks {
   };
 }
 
+const OF_KERNEL = /^\/(?:proc|sys|dev(?!\/shm\/))(?:\/|$)/;
+
+/** Whether an absolute path lies where the kernel makes files up: they say something else each time, and may have no end. */
+export function isOfKernel(path: string): boolean {
+  return OF_KERNEL.test(path);
+}
+
 /** Of more names than this only the digest is kept. */
 export const MOST_NAMES = 256;
 

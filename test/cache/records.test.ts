@@ -62,6 +62,18 @@ function forged(value: unknown): Uint8Array {
   return bytesOf({ ...record, fingerprint });
 }
 
+test('what was read comes back as it was', () => {
+  const reads: Manifest['reads'] = {
+    '.': { is: 'directory', link: null, entries: ['a', 'b/', 'c/@'] },
+    'a/b': { digest, is: 'executable' },
+    '/etc/ansible': { is: 'absent' },
+    l: { link: 'a/b' },
+    x: { is: 'file', sizeBytes: 7 },
+  };
+  const result = resultWith({}, { reads });
+  expect(decodeResult(Buffer.from(encodeResult(result)))).toEqual(result);
+});
+
 test('what bake writes is read as it was', () => {
   const result = resultWith();
   expect(decodeResult(Buffer.from(encodeResult(result)))).toEqual(result);
@@ -153,6 +165,18 @@ test.each<[string, unknown]>([
   ['manifest.inputs', { a: null }],
   ['manifest.inputs', { a: { digest, executable: 'yes' } }],
   ['manifest.inputs', { a: { link: 7 } }],
+  ['manifest.reads', []],
+  ['manifest.reads', { a: 7 }],
+  ['manifest.reads', { a: { is: 'there' } }],
+  ['manifest.reads', { a: { link: 7 } }],
+  ['manifest.reads', { a: { digest: 'x' } }],
+  ['manifest.reads', { a: { entries: [7] } }],
+  ['manifest.reads', { a: { entries: Array.from({ length: 300 }, String) } }],
+  ['manifest.reads', { a: { sizeBytes: -1 } }],
+  ['manifest.reads', { a: { misspelt: true } }],
+  ['manifest.reads', { '../a': { is: 'absent' } }],
+  ['manifest.reads', { '/etc/../proc/kcore': { digest } }],
+  ['manifest.reads', { '/proc/kcore': { digest } }],
   ['manifest.outputs', { out: 7 }],
   ['manifest.tools', null],
   ['manifest.platform', 7],

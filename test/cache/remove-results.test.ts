@@ -1,9 +1,15 @@
 /** Listing and removing: what is named stays, what a running build needs stays, all else goes. */
-import { readdirSync, truncateSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { readContents } from '../../src/cache/contents.ts';
+import { decodeEntry, encodeEntry } from '../../src/cache/index-entry.ts';
+import { layoutOf } from '../../src/cache/layout.ts';
 import { removeResults } from '../../src/cache/remove-results.ts';
+import { tracedIn, tracedKey } from '../../src/cache/results.ts';
+import { fingerprintOf } from '../../src/engine/manifest.ts';
 import type { Files } from '../../src/host/host.ts';
+import { realHost } from '../../src/host/real.ts';
+import type { ActionResult, Manifest } from '../../src/model/action.ts';
 import type { Content } from '../../src/model/artifact.ts';
 import { type CacheRig, cacheRig, failingOnce, fingerprint, must, resultOf } from './cache-rig.ts';
 import { buildProgram, startChild } from './child-program.ts';
@@ -136,4 +142,52 @@ test('what a running build rests on, and what it stored but did not yet name, is
   const after = must(await removeResults(rig.host, rig.path('cache'), () => true));
   expect(after.spared).toEqual([]);
   expect(await cache.blobs.has(fresh, 19)).toBe(false);
+});
+
+/** A result of the same work, that read something else each time. */
+function traced(reads: Manifest['reads'] = {}): ActionResult {
+  const plain = resultOf(fingerprint('t'), [], 'traced');
+  const manifest = { ...plain.manifest, reads };
+  return { ...plain, manifest, fingerprint: fingerprintOf(manifest, realHost().hashing) };
+}
+
+test('results of one work are found by what it read, newest first and not without end; the list goes with the last of them', async () => {
+  await using rig = cacheRig();
+  const cache = await rig.open();
+  const all = Array.from({ length: 20 }, (_, at) => traced({ a: { is: 'file', sizeBytes: at } }));
+  for (const result of all) must(await cache.actions.put(result));
+  const key = fingerprint('t');
+  const found = await cache.actions.traced(key);
+  expect(found.map((one) => one.fingerprint)).toEqual(
+    all
+      .slice(4)
+      .reverse()
+      .map((one) => one.fingerprint),
+  );
+  expect(await cache.actions.traced(fingerprint('other'))).toEqual([]);
+  await cache.close();
+  const entry = layoutOf(rig.path('cache')).bucket(tracedKey(key));
+  const last = all.at(-1)?.fingerprint;
+  must(await removeResults(rig.host, rig.path('cache'), ({ result }) => result.fingerprint !== last));
+  expect(existsSync(entry)).toBe(true);
+  const again = await rig.open();
+  expect((await again.actions.traced(key)).map((one) => one.fingerprint)).toEqual([last]);
+  await again.close();
+  must(await removeResults(rig.host, rig.path('cache'), () => true));
+  expect(existsSync(entry)).toBe(false);
+});
+
+test('a list of results is not believed: one of another work is passed over', async () => {
+  await using rig = cacheRig();
+  const cache = await rig.open();
+  const other = resultOf(fingerprint('o'), [], 'other');
+  must(await cache.actions.put(other));
+  must(await cache.actions.put(traced({ a: { is: 'absent' } })));
+  const entry = layoutOf(rig.path('cache')).bucket(tracedKey(fingerprint('t')));
+  const known = decodeEntry(readFileSync(entry, 'utf8'), null);
+  if (known === null) throw new Error('no entry');
+  const fingerprints = [other.fingerprint, 7, '../../etc/passwd', ...tracedIn(known)];
+  writeFileSync(entry, encodeEntry({ ...known, metadata: { fingerprints } }));
+  const found = await cache.actions.traced(fingerprint('t'));
+  expect(found.map((one) => one.origin.action)).toEqual(['traced']);
 });

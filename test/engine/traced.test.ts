@@ -201,6 +201,28 @@ describe('a watched stage fails', () => {
     expect(failure).toMatchObject({ files: [{ path: 'cache', reason: 'output' }] });
   });
 
+  test.each(['open a', 'stat a', 'link a', 'open l'])(
+    'when what it looked at changes meanwhile: %s',
+    async (asks) => {
+      const files = { 'site/a': 'one', 'site/README': '', [`site/${ASKS}`]: asks };
+      await using one = rig(files);
+      symlinkSync('a', join(one.directory, 'site/l'));
+      const during = (path: string) =>
+        PIPELINE.replace('project: site', `project: site, meanwhile: [${join(one.directory, path)}]`);
+      one.write({ 'pipeline.yaml': during('site/a') });
+      expect((await one.run()).settled[0]?.failure).toEqual({ code: 'input-changed', files: ['site/a'] });
+      one.write({ 'pipeline.yaml': during('site/README') });
+      expect(await outcome(one)).toBe('built');
+    },
+  );
+
+  test('when a name comes to what it listed', async () => {
+    await using one = rig({ 'site/b/x': '', [`site/${ASKS}`]: 'list b' });
+    const path = join(one.directory, 'site/b/new');
+    one.write({ 'pipeline.yaml': PIPELINE.replace('project: site', `project: site, meanwhile: [${path}]`) });
+    expect((await one.run()).settled[0]?.failure).toEqual({ code: 'input-changed', files: ['site/b/new'] });
+  });
+
   test('when it looks for a large file that another stage is given', async () => {
     const pipeline = `${PIPELINE}  disk: { uses: chain, with: { disk: site/disk.img } }\n`;
     await using one = rig({ [`site/${ASKS}`]: 'list .' }, pipeline);
@@ -274,6 +296,22 @@ test('links inside of the pipeline bring what they lead to', async () => {
   expect(await outcome(one)).toBe('fresh');
   one.write({ 'shared/role/main': 'two' });
   expect(await outcome(one)).toBe('built');
+});
+
+test('links that double the way with each one lead nowhere, at once', async () => {
+  await using one = rig({ 'site/end/x': '', [`site/${ASKS}`]: 'open l0/x' });
+  for (let at = 0; at < 38; at++) symlinkSync(`l${at + 1}/../l${at + 1}`, join(one.directory, `site/l${at}`));
+  symlinkSync('end', join(one.directory, 'site/l38'));
+  expect(await outcome(one)).toBe('built');
+  expect(readFileSync(join(one.directory, 'seen.txt'), 'utf8')).toBe('open l0/x: ELOOP');
+  expect(await outcome(one)).toBe('fresh');
+}, 20_000);
+
+test('what the kernel makes up is never read, whatever link leads there', async () => {
+  await using one = rig({ [`site/${ASKS}`]: 'open endless' });
+  symlinkSync('/proc/self/status', join(one.directory, 'site/endless'));
+  const { settled } = await one.run();
+  expect(settled[0]?.failure).toMatchObject({ code: 'read-hidden', files: [{ reason: 'special' }] });
 });
 
 test('where a process was not watched, everything counts', async () => {

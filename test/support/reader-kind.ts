@@ -1,5 +1,13 @@
 /** A kind that is watched: it does what the lines of `asks.txt` in its project say, and leaves what it saw. */
-import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Asks, moreAsks } from '../../src/model/observation.ts';
@@ -73,11 +81,13 @@ const reader = defineStage({
     more: z.array(z.string()).prefault([]),
     untraced: z.boolean().prefault(false),
     writes: z.string().optional(),
+    /** Absolute paths of files that somebody adds to while it runs. */
+    meanwhile: z.array(z.string()).prefault([]),
   }),
   outputs: () => ({ seen: { path: 'seen.txt', description: 'What it saw' } }),
   tools: () => [],
   view: async ({ project, more }) => ok({ directories: [project, ...more], files: [], looked: [] }),
-  async run({ project, untraced, writes }, context) {
+  async run({ project, untraced, writes, meanwhile }, context) {
     const own = join(context.files, project);
     const lookups = new Map<string, Asks>();
     const note = (place: string, asks: Partial<Asks>) =>
@@ -90,6 +100,7 @@ const reader = defineStage({
       note(`${own}/${path}`, { [verb]: true });
     }
     writeFileSync(context.output('seen'), seenIn(own, lines).join('\n'));
+    for (const path of meanwhile) appendFileSync(path, 'more');
     if (writes !== undefined) writeFileSync(join(own, writes), 'something');
     return ok({ reads: { lookups, untraced: untraced ? ['a program'] : [] } });
   },

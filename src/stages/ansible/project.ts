@@ -42,14 +42,12 @@ function refused(problem: string): Result<never, Failure> {
 }
 
 async function playbookProblem(playbook: string, finder: InputFinder): Promise<string | null> {
-  const text = await finder.readText(playbook);
-  if (text === null) return 'there is no such file';
-  // Only Ansible can read it, with a password.
-  if (text.startsWith('$ANSIBLE_VAULT;')) return null;
   const yaml = await finder.readYaml(playbook);
   if (yaml === null) return 'there is no such file';
   if ('problem' in yaml) return yaml.problem;
-  return Array.isArray(yaml.value) ? null : 'a playbook is a list of plays';
+  // What is encrypted, only Ansible can read.
+  const isEncrypted = typeof yaml.value === 'string' && yaml.value.startsWith('$ANSIBLE_VAULT;');
+  return Array.isArray(yaml.value) || isEncrypted ? null : 'a playbook is a list of plays';
 }
 
 /** The project of a playbook: its directory or the one that `project` names, `roles_path`, and what `ansible.cfg` names. */

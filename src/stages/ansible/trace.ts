@@ -1,6 +1,6 @@
 /** Reads what the tracer wrote while ansible-playbook ran: which paths were asked for, and how. See tracer.py for the records. */
 import { posix } from 'node:path';
-import { type Asks, moreAsks } from '../../model/observation.ts';
+import { type Asks, isOfKernel, moreAsks } from '../../model/observation.ts';
 import { fail, ok, type Result } from '../../model/result.ts';
 import { type Child, childrenReads } from './children.ts';
 
@@ -20,7 +20,6 @@ export interface TraceOptions {
 
 /** Files that come and go with a run and decide nothing. */
 const NOISE = [
-  /^\/(?:proc|sys|dev(?!\/shm\/))(?:\/|$)/,
   /\/\.ansible\/cp(?:\/|$)/,
   /\.ansible_lockfile$/,
   /^\/usr(?:\/local)?\/(?:share|lib)\/locale(?:-langpack)?(?:\/|$)/,
@@ -162,6 +161,7 @@ function counted(told: Told, untraced: readonly string[], { ignored }: TraceOpti
   const counts = (path: string): boolean => {
     const place = plain(posix.normalize(path));
     return (
+      !isOfKernel(place) &&
       !NOISE.some((noise) => noise.test(place)) &&
       !places.some((directory) => place === directory || place.startsWith(`${directory}/`))
     );

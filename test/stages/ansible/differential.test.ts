@@ -117,35 +117,30 @@ describe.each(PROJECTS.map((project) => [project.name, project] as const))('%s',
   });
 });
 
-describe('what is not in the project of a playbook', () => {
-  test.each<[string, Readonly<Record<string, string>>, string, readonly object[]]>([
-    [
-      'is told, where it lies beside',
-      {
-        'site/site.yml': '- hosts: all\n  gather_facts: false\n  vars_files: [../other/vars.yml]\n',
-        'other/vars.yml': 'a: 1\n',
-      },
-      'site/site.yml',
-      [{ path: 'other/vars.yml', reason: 'outside' }],
-    ],
-    [
-      'is told, where a condition looks for it',
-      {
-        'site/site.yml':
-          "- hosts: all\n  gather_facts: false\n  tasks:\n    - debug: { msg: yes }\n      when: (playbook_dir ~ '/../flag') is exists\n",
-        flag: '',
-      },
-      'site/site.yml',
-      [{ path: 'flag', reason: 'outside' }],
-    ],
-  ])('%s', async (_, files, playbook, expected) => {
+describe('what lies in the checkout and not in the project of a playbook', () => {
+  const failureOf = async (files: Readonly<Record<string, string>>) => {
     await using rig = new EngineRig({ kinds: [localPlayKind] });
     process.env['VAULT'] = PASSWORD;
-    rig.write({ 'pipeline.yaml': pipelineOf({ name: '', playbook, files, edits: [] }), ...files });
-    const { settled } = await rig.run();
-    const failure = settled[0]?.failure;
-    if (failure?.code === 'command-failed') expect(failure.tail.join('\n')).toContain('other/vars.yml');
-    else expect(failure).toMatchObject({ code: 'read-hidden', files: expected });
+    const pipeline = pipelineOf({ name: '', playbook: 'site/site.yml', files, edits: [] });
+    rig.write({ 'pipeline.yaml': pipeline, ...files });
+    return (await rig.run()).settled[0]?.failure;
+  };
+
+  test('is missing for Ansible where it has to be there', async () => {
+    const play = '- hosts: all\n  gather_facts: false\n  vars_files: [../other/vars.yml]\n';
+    expect(await failureOf({ 'site/site.yml': play, 'other/vars.yml': 'a: 1\n' })).toMatchObject({
+      code: 'command-failed',
+      tail: expect.arrayContaining([expect.stringContaining('other/vars.yml was not found')]),
+    });
+  });
+
+  test('is told where Ansible goes on without', async () => {
+    const tasks = "  tasks:\n    - debug: { msg: yes }\n      when: (playbook_dir ~ '/../flag') is exists\n";
+    const play = `- hosts: all\n  gather_facts: false\n${tasks}`;
+    expect(await failureOf({ 'site/site.yml': play, flag: '' })).toMatchObject({
+      code: 'read-hidden',
+      files: [{ path: 'flag', reason: 'outside' }],
+    });
   });
 });
 
